@@ -1,0 +1,8 @@
+//go:build tools
+
+package localkube
+
+import (
+	_ "github.com/containerd/containerd/v2/cmd/containerd"
+	_ "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"
+)
