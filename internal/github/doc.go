@@ -1,0 +1,18 @@
+// Package github reads repositories of GitHub and GitHub Enterprise through the REST API. It is the
+// only importer of go-github, and none of go-github's types leaves it. Controllers take from it
+// what they need through interfaces of their own.
+//
+// A [Factory] is made once, from the manager's allow-list of hosts. It hands out one [Client] per
+// host and token; all of them share connections and one bounded cache.
+//
+// What always holds:
+//   - A host that is not on the allow-list is never contacted, and a token is sent to the API of its
+//     own host alone: a redirect is followed on GET only and never to another origin.
+//   - What one token was answered is never served to another. The cache knows tokens by a keyed
+//     digest, and no error, log line or cache key holds a token.
+//   - A request ends after [Options].Timeout, an answer is read up to a bound, and nothing is
+//     retried here: the caller's work queue does that, with the [Kind] of the error as its guide.
+//   - What has been read before and can change is asked for with its ETag, since GitHub doesn't count
+//     an answer 304 against the rate limit. What cannot change (a commit by its full sha, a file
+//     at a full sha) is not asked for twice by the same token while the cache holds it.
+package github
