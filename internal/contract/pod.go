@@ -1,0 +1,49 @@
+package contract
+
+// Containers of a builder Pod. They start together.
+const (
+	CheckoutContainer = "checkout" // agent image: runs `AgentBinary checkout`
+	BuildContainer    = "build"    // builder image: runs `AgentPath exec`
+)
+
+// Subcommands of the agent.
+const (
+	CheckoutCommand = "checkout"
+	ExecCommand     = "exec"
+)
+
+// Paths inside the containers of a builder Pod.
+const (
+	// WorkspaceDir is the emptyDir that both containers share.
+	WorkspaceDir = "/workspace"
+	// SourceDir is the working tree of the checkout.
+	SourceDir = WorkspaceDir + "/src"
+	// ControlDir is where checkout leaves its word for exec. Nothing in it is of use to ci.sh.
+	ControlDir = WorkspaceDir + "/.katkit"
+	// AgentMountDir is where the agent image is mounted, read-only, in the build container.
+	AgentMountDir = "/katkit"
+	// AgentBinary is the agent in the agent image.
+	AgentBinary = "/katkit-agent"
+	// AgentPath is the agent as the build container sees it.
+	AgentPath = AgentMountDir + AgentBinary
+	// CredentialDir is a mounted Secret, in the checkout container only and optional: public repositories need none.
+	CredentialDir = "/var/run/katkit/credential"
+	// CredentialKey is the Secret's key, and the file's name in CredentialDir, that holds the token to clone with.
+	CredentialKey = "token"
+	// TerminationMessagePath is where a container's report goes; it is Kubernetes' own default.
+	TerminationMessagePath = "/dev/termination-log"
+)
+
+// Exit codes of the agent itself, for whoever reads `kubectl get pod`; a program takes the Report. In the build
+// container every other code is that of ci.sh, or 128+n where signal n ended it.
+const (
+	ExitOK             = 0
+	ExitUsage          = 64  // called wrongly: the sysexits convention
+	ExitConfig         = 120 // something the user can put right: no ci.sh, no such commit, a refused token
+	ExitInfra          = 121 // something outside the user's files: network, disk, a defect of the agent
+	ExitCheckoutFailed = 122 // build container: the checkout failed, the reason is in both reports
+	ExitTerminated     = 143 // told to stop (TERM) before ci.sh had ended by itself
+)
+
+// LogTailBytes is how much of the end of a replica's log is kept once its Pod is gone.
+const LogTailBytes = 64 << 10

@@ -1,0 +1,43 @@
+package contract
+
+import "strings"
+
+// Variables that ci.sh sees. The manager sets all of them in the Pod; the agent adds none of these itself.
+const (
+	VarEnv          = "ENV"                 // the tenant's env, such as DEV
+	VarGitSHA       = "GIT_SHA"             // the commit, 40 hexadecimal digits
+	VarGitRepo      = "GIT_REPO"            // owner/name
+	VarCodePath     = "CODE_PATH"           // folder path inside the repository, "" for its root
+	VarPhase        = "PHASE"               // from BuildParams, else the phase's name
+	VarReplicaID    = "REPLICA_ID"          // 0 to REPLICA_COUNT-1
+	VarReplicaCount = "REPLICA_COUNT"       // number of Pods of the phase
+	VarTenant       = "KATKIT_TENANT"       // name of the tenant
+	VarRun          = "KATKIT_RUN"          // name of the CIRun
+	VarPhaseName    = "KATKIT_PHASE"        // name of the Phase object's step, whatever PHASE says
+	VarBranch       = "KATKIT_BRANCH"       // branch of the commit, "" when unknown
+	VarPullRequest  = "KATKIT_PULL_REQUEST" // number of the pull request, "" when there is none
+	VarRepoURL      = "KATKIT_REPO_URL"     // URL to clone from, http or https, without credentials
+	VarCI           = "CI"                  // "true"
+	VarKatkit       = "KATKIT"              // "true"
+)
+
+// VarGraceSeconds tells `katkit-agent exec` how long a ci.sh may go on after TERM before it is killed: whole seconds,
+// DefaultGraceSeconds when absent. It has to be below the Pod's terminationGracePeriodSeconds. ci.sh does not see it.
+const VarGraceSeconds = "KATKIT_GRACE_SECONDS"
+
+// DefaultGraceSeconds fits the terminationGracePeriodSeconds that Kubernetes gives by default (30).
+const DefaultGraceSeconds = 25
+
+// ReservedVariable reports whether a repository may not set the variable: Katkit's own, those that steer git or the
+// dynamic linker, and PATH. Names are case-sensitive, as the environment is.
+func ReservedVariable(name string) bool {
+	if name == "PATH" || name == VarKatkit {
+		return true
+	}
+	for _, prefix := range []string{"KATKIT_", "LD_", "GIT_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
