@@ -1,0 +1,90 @@
+package v1alpha1
+
+// Condition types.
+const (
+	// ConditionReady on a TenantRepoLink is True when the namespace is a tenant, GitHub answers for the
+	// repository and the home branch was found; False with a reason when one of them is not so; Unknown
+	// when GitHub could not be asked.
+	ConditionReady = "Ready"
+	// ConditionSucceeded on a CIRun and a Phase is Unknown until it has ended, then True or False for
+	// good. `kubectl wait --for=condition=Succeeded` waits for it.
+	ConditionSucceeded = "Succeeded"
+)
+
+// Reasons of the conditions, grouped by what a person can do about them.
+const (
+	// ReasonReady: the link works.
+	ReasonReady = "Ready"
+	// ReasonPending: nothing was begun yet.
+	ReasonPending = "Pending"
+	// ReasonRunning: work is under way.
+	ReasonRunning = "Running"
+	// ReasonWaitingForApproval: a phase waits for spec.approved.
+	ReasonWaitingForApproval = "WaitingForApproval"
+	// ReasonSucceeded: ended well.
+	ReasonSucceeded = "Succeeded"
+	// ReasonSkipped: a phase never began because one before it failed.
+	ReasonSkipped = "Skipped"
+
+	// ReasonNotATenant: the Namespace has no label katkit.dev/tenant.
+	ReasonNotATenant = "NotATenant"
+	// ReasonLinkNotFound: the run's link is not there (yet).
+	ReasonLinkNotFound = "LinkNotFound"
+	// ReasonNoBuilderClass: the named BuilderClass, or a single default one, is not there.
+	ReasonNoBuilderClass = "NoBuilderClass"
+
+	// ReasonHostNotAllowed: the manager may not talk to the link's GitHub host.
+	ReasonHostNotAllowed = "HostNotAllowed"
+	// ReasonTokenMissing: the link's Secret, or its key `token`, is not there.
+	ReasonTokenMissing = "TokenMissing"
+	// ReasonTokenRejected: GitHub does not accept the token, or it may not read the repository.
+	ReasonTokenRejected = "TokenRejected"
+	// ReasonRepositoryNotFound: GitHub has no such repository, or hides it from this token.
+	ReasonRepositoryNotFound = "RepositoryNotFound"
+	// ReasonHomeBranchNotFound: the repository has no branch of the link's homeBranch.
+	ReasonHomeBranchNotFound = "HomeBranchNotFound"
+	// ReasonCommitNotFound: the repository has no such commit, branch or pull request.
+	ReasonCommitNotFound = "CommitNotFound"
+	// ReasonRateLimited: GitHub's rate limit is used up; asked again after its reset.
+	ReasonRateLimited = "RateLimited"
+	// ReasonGitHubUnavailable: GitHub did not answer; asked again soon.
+	ReasonGitHubUnavailable = "GitHubUnavailable"
+
+	// ReasonNoWorkflow: neither the run, the repository nor the link says which phases to run.
+	ReasonNoWorkflow = "NoWorkflow"
+	// ReasonInvalidConfig: katkitconfig.js has errors.
+	ReasonInvalidConfig = "InvalidConfig"
+	// ReasonInvalidServiceDescription: servicedescription.js is missing or has errors.
+	ReasonInvalidServiceDescription = "InvalidServiceDescription"
+	// ReasonServiceNotFound: a role has no workload of its name, or no container can be chosen in it.
+	ReasonServiceNotFound = "ServiceNotFound"
+	// ReasonNameConflict: an object of the name that Katkit needs belongs to somebody else.
+	ReasonNameConflict = "NameConflict"
+
+	// ReasonPhaseFailed: a run failed because a phase of it did.
+	ReasonPhaseFailed = "PhaseFailed"
+	// ReasonPhaseGone: a Phase of the run was deleted before it had ended.
+	ReasonPhaseGone = "PhaseGone"
+
+	// ReasonImagePullFailed: an image of the builder Pod cannot be pulled.
+	ReasonImagePullFailed = "ImagePullFailed"
+	// ReasonContainerConfig: the kubelet cannot make a container of the builder Pod (a Secret is missing, say).
+	ReasonContainerConfig = "ContainerConfigError"
+	// ReasonPodRejected: the API server did not accept the builder Pod (quota, admission).
+	ReasonPodRejected = "PodRejected"
+	// ReasonPodGone: the builder Pod was deleted before it had ended.
+	ReasonPodGone = "PodGone"
+	// ReasonPodFailed: the builder Pod ended without the agent's word (evicted, node lost, agent killed).
+	ReasonPodFailed = "PodFailed"
+	// ReasonTimedOut: the phase took longer than its timeout.
+	ReasonTimedOut = "TimedOut"
+
+	// ReasonDeployerForbidden: the deployer ServiceAccount is missing or may not patch the workload.
+	ReasonDeployerForbidden = "DeployerForbidden"
+	// ReasonWorkloadChanged: somebody else changed the image while Katkit was about to.
+	ReasonWorkloadChanged = "WorkloadChanged"
+	// ReasonPatchRejected: the API server refused the image change (admission, validation).
+	ReasonPatchRejected = "PatchRejected"
+	// ReasonRolloutFailed: the workload did not become available with the new image.
+	ReasonRolloutFailed = "RolloutFailed"
+)

@@ -1,0 +1,38 @@
+package v1alpha1
+
+// Labels and annotations that people and cluster admins set.
+const (
+	// LabelTenant marks a Namespace as a tenant and names it. Only a cluster admin can label a
+	// Namespace, so the label is the admin's consent: Katkit acts in no other namespace.
+	LabelTenant = "katkit.dev/tenant"
+	// AnnotationEnv on a tenant's Namespace is the name of its environment (DEV, BETA, PROD, any string).
+	AnnotationEnv = "katkit.dev/env"
+	// AnnotationDefaultClass with the value "true" marks the default BuilderClass.
+	AnnotationDefaultClass = "katkit.dev/is-default-class"
+	// LabelAllocationTag on a Node holds the tag that a phase's AllocationTags asks for.
+	LabelAllocationTag = "katkit.dev/allocation-tag"
+)
+
+// Labels that Katkit sets on the objects it makes.
+const (
+	// LabelLink on a Phase and a builder Pod is the name of the link.
+	LabelLink = "katkit.dev/link"
+	// LabelRun on a Phase and a builder Pod is the name of the run.
+	LabelRun = "katkit.dev/run"
+	// LabelRunUID on a builder Pod is the UID of the run; the Pods of a run are removed by it.
+	LabelRunUID = "katkit.dev/run-uid"
+	// LabelComponent tells what an object of Katkit's is for, as ComponentBuilder.
+	LabelComponent = "katkit.dev/component"
+	// ComponentBuilder is the value of LabelComponent on builder Pods.
+	ComponentBuilder = "builder"
+	// LabelManagedBy is Kubernetes' recommended label for the tool that manages an object.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// ManagedBy is Katkit's value of LabelManagedBy, and its field manager.
+	ManagedBy = "katkit"
+)
+
+// DefaultDeployer is the ServiceAccount that changes a tenant's workloads when the link names no other.
+const DefaultDeployer = "katkit-deployer"
+
+// SecretKeyToken is the key of a link's Secret that holds the GitHub token.
+const SecretKeyToken = "token"

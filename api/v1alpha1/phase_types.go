@@ -1,0 +1,423 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Phase is one step of one run. Katkit makes it; people read it and approve it. Its spec is complete: it
+// can be understood and carried out without its link, its run's workflow or GitHub.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:categories=katkit
+// +kubebuilder:printcolumn:name="Run",type=string,JSONPath=`.spec.run.name`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.spec.name`
+// +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
+// +kubebuilder:printcolumn:name="Order",type=integer,JSONPath=`.spec.order`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.message`
+// +kubebuilder:printcolumn:name="Started",type=date,JSONPath=`.status.startTime`
+// +kubebuilder:printcolumn:name="Completed",type=date,JSONPath=`.status.completionTime`
+type Phase struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec is what is to be done. Immutable but for approved.
+	// +required
+	Spec PhaseSpec `json:"spec,omitzero"`
+	// status is how far it is.
+	// +optional
+	Status PhaseStatus `json:"status,omitempty,omitzero"`
+}
+
+// PhaseList is a list of Phases.
+//
+// +kubebuilder:object:root=true
+type PhaseList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Phase `json:"items"`
+}
+
+// PhaseSpec is what a phase does, with everything resolved.
+//
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Execution') == has(self.execution)",message="a phase of type Execution, and no other, has execution"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Deployment') == has(self.deployment)",message="a phase of type Deployment, and no other, has deployment"
+// +kubebuilder:validation:XValidation:rule="self.name == oldSelf.name && self.type == oldSelf.type && self.sha == oldSelf.sha && self.run == oldSelf.run",message="the spec of a Phase is immutable but for approved"
+// +kubebuilder:validation:XValidation:rule="has(self.order) == has(oldSelf.order) && (!has(self.order) || self.order == oldSelf.order)",message="order is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.after) == has(oldSelf.after) && (!has(self.after) || self.after == oldSelf.after)",message="after is immutable"
+// +kubebuilder:validation:XValidation:rule="has(self.execution) == has(oldSelf.execution) && has(self.deployment) == has(oldSelf.deployment)",message="execution and deployment are immutable"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.approved) || !oldSelf.approved || (has(self.approved) && self.approved)",message="an approval cannot be taken back"
+type PhaseSpec struct {
+	// run names the CIRun of this namespace that the phase belongs to.
+	// +required
+	Run ObjectName `json:"run,omitzero"`
+
+	// name of the phase in its workflow.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// type of the phase.
+	// +required
+	Type PhaseType `json:"type,omitempty"`
+
+	// order of the phase in its workflow.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Order int32 `json:"order,omitempty"`
+
+	// after names the Phases that must have succeeded before this one begins: those of the next lower order.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=253
+	After []string `json:"after,omitempty"`
+
+	// sha of the commit: 40 hex digits.
+	// +required
+	// +kubebuilder:validation:MinLength=40
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[0-9a-f]{40}$`
+	SHA string `json:"sha,omitempty"`
+
+	// timeout of the phase, from its start to its end.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="timeout is immutable"
+	Timeout metav1.Duration `json:"timeout,omitzero"`
+
+	// approval Manual makes the phase wait for approved.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="approval is immutable"
+	Approval ApprovalMode `json:"approval,omitempty"`
+
+	// approved lets a phase with approval Manual begin. Once true it stays so.
+	// +optional
+	Approved bool `json:"approved,omitempty"`
+
+	// execution is what a phase of type Execution runs.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="execution is immutable"
+	Execution *ExecutionSpec `json:"execution,omitempty"`
+
+	// deployment is what a phase of type Deployment changes.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="deployment is immutable"
+	Deployment *DeploymentSpec `json:"deployment,omitempty"`
+}
+
+// ExecutionSpec is what an execution phase runs, and where.
+type ExecutionSpec struct {
+	// image of the build container.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// agentImage holds the agent and git: it checks the commit out, and is mounted into the build container.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	AgentImage string `json:"agentImage,omitempty"`
+
+	// repositoryURL is where the commit is cloned from; it holds no credential.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	RepositoryURL string `json:"repositoryURL,omitempty"`
+
+	// credentialSecret names the Secret whose key `token` the checkout container clones with.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	CredentialSecret string `json:"credentialSecret,omitempty"`
+
+	// env is every variable that ci.sh sees, but for REPLICA_ID.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=400
+	Env []EnvVar `json:"env,omitempty"`
+
+	// parallelism is the number of builder Pods.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	Parallelism int32 `json:"parallelism,omitempty"`
+
+	// resources of the build container.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// nodeSelector of the builder Pods.
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// tolerations of the builder Pods.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+}
+
+// DeploymentSpec is what a deployment phase changes.
+type DeploymentSpec struct {
+	// serviceAccountName is the ServiceAccount of the tenant that Katkit acts as.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+
+	// services are the roles of servicedescription.js whose image holds <hubtag>, with the commit filled in.
+	// +required
+	// +listType=map
+	// +listMapKey=role
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Services []ServiceImage `json:"services,omitempty"`
+}
+
+// ServiceImage is the image that a service shall run.
+type ServiceImage struct {
+	// role of the service description; the workload has the same name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Role string `json:"role,omitempty"`
+
+	// image that the service shall run.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+}
+
+// PhaseState is the lifecycle of a phase.
+// +kubebuilder:validation:Enum=Pending;WaitingForApproval;Running;Succeeded;Failed;Skipped
+type PhaseState string
+
+const (
+	// PhasePending waits for the phases before it.
+	PhasePending PhaseState = "Pending"
+	// PhaseWaitingForApproval waits for spec.approved.
+	PhaseWaitingForApproval PhaseState = "WaitingForApproval"
+	// PhaseRunning is under way.
+	PhaseRunning PhaseState = "Running"
+	// PhaseSucceeded ended well. Final.
+	PhaseSucceeded PhaseState = "Succeeded"
+	// PhaseFailed ended badly. Final.
+	PhaseFailed PhaseState = "Failed"
+	// PhaseSkipped never began because one before it failed. Final.
+	PhaseSkipped PhaseState = "Skipped"
+)
+
+// Terminal tells whether the state is final.
+func (s PhaseState) Terminal() bool {
+	return s == PhaseSucceeded || s == PhaseFailed || s == PhaseSkipped
+}
+
+// FailureClass tells whose a failure is, and so what can be done about it.
+// +kubebuilder:validation:Enum=User;Config;Infra
+type FailureClass string
+
+const (
+	// FailureUser: ci.sh, or the new version of the service, failed. Mend the code.
+	FailureUser FailureClass = "User"
+	// FailureConfig: what was asked for cannot be done. Mend the files or the objects.
+	FailureConfig FailureClass = "Config"
+	// FailureInfra: network, node or cluster. Run it again.
+	FailureInfra FailureClass = "Infra"
+)
+
+// PhaseStatus is how far a phase is, and what came of it.
+type PhaseStatus struct {
+	// conditions of the phase: Succeeded.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// state of the phase.
+	// +optional
+	State PhaseState `json:"state,omitempty"`
+
+	// failureClass tells whose the failure is, when the phase failed.
+	// +optional
+	FailureClass FailureClass `json:"failureClass,omitempty"`
+
+	// message tells why the phase is in its state, where that is not plain.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=4096
+	Message string `json:"message,omitempty"`
+
+	// attempts are the tries of an execution phase, in their order.
+	// +optional
+	// +listType=map
+	// +listMapKey=number
+	// +kubebuilder:validation:MaxItems=3
+	Attempts []AttemptStatus `json:"attempts,omitempty"`
+
+	// receipts record what a deployment phase does to each service. They are written before the first
+	// service is changed.
+	// +optional
+	// +listType=map
+	// +listMapKey=role
+	// +kubebuilder:validation:MaxItems=64
+	Receipts []Receipt `json:"receipts,omitempty"`
+
+	// startTime is when the phase began.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// completionTime is when the phase ended.
+	// +optional
+	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+}
+
+// AttemptStatus is one try of an execution phase.
+type AttemptStatus struct {
+	// number of the attempt, from 1.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3
+	Number int32 `json:"number,omitempty"`
+
+	// replicas are the builder Pods of the attempt.
+	// +optional
+	// +listType=map
+	// +listMapKey=index
+	// +kubebuilder:validation:MaxItems=64
+	Replicas []ReplicaStatus `json:"replicas,omitempty"`
+}
+
+// ReplicaStatus is one builder Pod and what came of it.
+type ReplicaStatus struct {
+	// index of the replica, as ci.sh sees it in REPLICA_ID: 0…n-1.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=63
+	Index int32 `json:"index"`
+
+	// pod is the name of the builder Pod. It is gone when the run is over.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Pod string `json:"pod,omitempty"`
+
+	// exitCode of ci.sh, or of the agent when ci.sh did not run. Absent until the Pod has ended.
+	// +optional
+	ExitCode *int32 `json:"exitCode,omitempty"`
+
+	// reason why the replica ended as it did, in one word.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=128
+	Reason string `json:"reason,omitempty"`
+
+	// startTime is when ci.sh began.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// completionTime is when ci.sh ended.
+	// +optional
+	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+
+	// log of the replica's build container. Absent until the Pod has ended.
+	// +optional
+	Log *LogStatus `json:"log,omitempty"`
+}
+
+// LogStatus tells what was kept of a log, and where.
+type LogStatus struct {
+	// bytes that the build container wrote in all.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Bytes int64 `json:"bytes,omitempty"`
+
+	// tail is the last lines of the log; the whole of it when it is short.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=4096
+	Tail string `json:"tail,omitempty"`
+
+	// configMap names the ConfigMap of this namespace whose key `log` holds the last 64 KiB of the log.
+	// Absent when tail is the whole log.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=253
+	ConfigMap string `json:"configMap,omitempty"`
+}
+
+// ReceiptResult is what became of a service.
+// +kubebuilder:validation:Enum=Planned;Upgraded;Unchanged;Failed
+type ReceiptResult string
+
+const (
+	// ReceiptPlanned: to be changed, or being rolled out.
+	ReceiptPlanned ReceiptResult = "Planned"
+	// ReceiptUpgraded: runs the new image, all replicas.
+	ReceiptUpgraded ReceiptResult = "Upgraded"
+	// ReceiptUnchanged: ran that image already, or was never changed.
+	ReceiptUnchanged ReceiptResult = "Unchanged"
+	// ReceiptFailed: was changed and did not become available with the new image.
+	ReceiptFailed ReceiptResult = "Failed"
+)
+
+// Receipt records what a deployment phase does to a service.
+type Receipt struct {
+	// role of the service description.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Role string `json:"role,omitempty"`
+
+	// kind of the workload: Deployment, StatefulSet or DaemonSet.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+
+	// name of the workload.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// container whose image is changed.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Container string `json:"container,omitempty"`
+
+	// previousImage is what the container ran before.
+	// +required
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=1024
+	PreviousImage string `json:"previousImage,omitempty"`
+
+	// image is what the container shall run.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// result is what became of it.
+	// +required
+	Result ReceiptResult `json:"result,omitempty"`
+
+	// env is the number of the container's environment variables, all of which were kept.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Env int32 `json:"env,omitempty"`
+
+	// replicas that the workload asks for, which were kept.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Replicas int32 `json:"replicas,omitempty"`
+}

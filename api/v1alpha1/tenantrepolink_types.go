@@ -1,0 +1,200 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TenantRepoLink joins a GitHub repository to the tenant whose namespace it is in. The same repository
+// may be linked in many tenants, with the same or different folders; a tenant may hold many links.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=trl,categories=katkit
+// +kubebuilder:printcolumn:name="Repository",type=string,JSONPath=`.spec.repository`
+// +kubebuilder:printcolumn:name="Branch",type=string,JSONPath=`.spec.homeBranch`
+// +kubebuilder:printcolumn:name="Folder",type=string,JSONPath=`.spec.folderPath`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Head",type=string,priority=1,JSONPath=`.status.homeBranch.sha`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name of a TenantRepoLink has 63 characters at most, since it becomes a label"
+type TenantRepoLink struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec is what the people who own the tenant ask for.
+	// +required
+	Spec TenantRepoLinkSpec `json:"spec,omitzero"`
+	// status is what Katkit found.
+	// +optional
+	Status TenantRepoLinkStatus `json:"status,omitempty,omitzero"`
+}
+
+// TenantRepoLinkList is a list of TenantRepoLinks.
+//
+// +kubebuilder:object:root=true
+type TenantRepoLinkList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []TenantRepoLink `json:"items"`
+}
+
+// TenantRepoLinkSpec says which repository, branch and folder, and how it is built and deployed here.
+type TenantRepoLinkSpec struct {
+	// repository on GitHub, as owner/name. Immutable.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=140
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-A-Za-z0-9_]*[A-Za-z0-9_])?/[-._A-Za-z0-9]+$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="repository is immutable: delete the link and make a new one"
+	Repository string `json:"repository,omitempty"`
+
+	// host of GitHub. It must be on the manager's allow-list (flag --github-host). Immutable, since the
+	// token goes there. github.com when absent.
+	// +optional
+	// +default="github.com"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-.a-z0-9]*[a-z0-9])?(:[0-9]+)?$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="host is immutable: delete the link and make a new one"
+	Host string `json:"host,omitempty"`
+
+	// homeBranch is the branch whose commits are deployed here.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('-') && !self.contains('..') && !self.matches('[[:cntrl:] ~^:?*\\\\[\\\\\\\\]')",message="homeBranch is not a valid branch name"
+	HomeBranch string `json:"homeBranch,omitempty"`
+
+	// folderPath is the folder of the repository that this link is about; the root when absent. It holds
+	// ci.sh and servicedescription/servicedescription.js. "/api", "api/" and "api" are the same folder.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="!self.split('/').exists(part, part == '..' || part == '.')",message="folderPath has no '.' or '..' in it: name the folder from the repository's root"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]\\\\\\\\]')",message="folderPath has no control characters or backslashes"
+	FolderPath string `json:"folderPath,omitempty"`
+
+	// env overrides the name of the tenant's environment, which is the Namespace's annotation katkit.dev/env.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=63
+	Env string `json:"env,omitempty"`
+
+	// secretRef names the Secret of this namespace whose key `token` is the GitHub token. Absent: the
+	// repository is read without a token, which only a public one allows.
+	// +optional
+	SecretRef *ObjectName `json:"secretRef,omitempty"`
+
+	// builder says how the builder Pods of this link are made.
+	// +optional
+	Builder BuilderSpec `json:"builder,omitempty,omitzero"`
+
+	// deployer says who changes the tenant's workloads.
+	// +optional
+	Deployer DeployerSpec `json:"deployer,omitempty,omitzero"`
+
+	// phases is the workflow that is used when the repository has no katkitconfig.js.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule="self.filter(p, p.type == 'Deployment').size() <= 1",message="a workflow has at most one phase of type Deployment"
+	Phases []PhaseTemplate `json:"phases,omitempty"`
+
+	// pollInterval is how often the repository and its home branch are checked. 1m when absent, 10s at least.
+	// +optional
+	// +default="1m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s')",message="pollInterval is 10s at least"
+	PollInterval *metav1.Duration `json:"pollInterval,omitempty"`
+}
+
+// BuilderSpec says how builder Pods are made.
+type BuilderSpec struct {
+	// className names the BuilderClass. Absent: the default class.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClassName string `json:"className,omitempty"`
+
+	// image is the builder image of this link's phases that name none. Absent: the BuilderClass's.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// fleet is Builder for the hosts that the BuilderClass selects, Tenant for the tenant's own hosts.
+	// Builder when absent. LocalFleet in katkitconfig.js asks for Tenant.
+	// +optional
+	// +default="Builder"
+	Fleet Fleet `json:"fleet,omitempty"`
+
+	// env are variables for ci.sh in every phase of this link. Of equal names the last one counts.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Env []EnvVar `json:"env,omitempty"`
+
+	// resources of the builder Pods' build container. Absent: the BuilderClass's.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// timeout of an execution phase, from its start to its end, image pulls included. 1h when absent.
+	// +optional
+	// +default="1h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="timeout is 1s at least"
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+}
+
+// DeployerSpec says who changes the tenant's workloads.
+type DeployerSpec struct {
+	// serviceAccountName is the ServiceAccount of this namespace that Katkit acts as when it changes a
+	// workload. katkit-deployer when absent.
+	// +optional
+	// +default="katkit-deployer"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+}
+
+// TenantRepoLinkStatus is what Katkit found when it last checked the link.
+type TenantRepoLinkStatus struct {
+	// conditions of the link: Ready.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// homeBranch is the newest commit of the home branch.
+	// +optional
+	HomeBranch *CommitStatus `json:"homeBranch,omitempty"`
+}
+
+// CommitStatus describes a commit.
+type CommitStatus struct {
+	// sha of the commit, 40 hex digits.
+	// +required
+	// +kubebuilder:validation:MinLength=40
+	// +kubebuilder:validation:MaxLength=40
+	SHA string `json:"sha,omitempty"`
+
+	// message is the first line of the commit's message.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=256
+	Message string `json:"message,omitempty"`
+
+	// author is the GitHub login of the commit's author, else the name that git recorded.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=256
+	Author string `json:"author,omitempty"`
+
+	// time of the commit.
+	// +optional
+	Time *metav1.Time `json:"time,omitempty"`
+}
