@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Lists the packages of one kind of tests: `unit`, or `envtest` for those whose tests start an API server.
+# test/e2e and test/bench need a whole cluster and belong to neither.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+case "${1:-}" in
+unit | envtest) ;;
+*)
+    echo "usage: $0 unit|envtest" >&2
+    exit 2
+    ;;
+esac
+
+go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... |
+    awk -v kind="$1" '
+        $1 ~ /\/test\/(e2e|bench)(\/|$)/ { next }
+        { envtest = / sigs\.k8s\.io\/controller-runtime\/pkg\/envtest( |$)/ }
+        (kind == "envtest") == envtest { print $1 }'
