@@ -36,6 +36,8 @@ type Description struct {
 	// Roles are in the file's order.
 	Roles []Role
 	path  string
+	// partial is set where an error kept roles from being read.
+	partial bool
 }
 
 // Role is one service of a description.
@@ -66,7 +68,8 @@ type Change struct {
 // Changes returns the image of each deployable role for the commit sha (40 hex
 // digits), in the file's order. The list holds an error for each result that is
 // no image reference with a tag or digest, and one when no role is deployable.
-// Where it holds an error, nothing is to be deployed.
+// Where it holds an error, nothing is to be deployed. What Parse reported is not
+// reported again.
 func (d Description) Changes(sha string) ([]Change, diagnostic.List) {
 	var changes []Change
 	var problems diagnostic.List
@@ -84,7 +87,7 @@ func (d Description) Changes(sha string) ([]Change, diagnostic.List) {
 		}
 		changes = append(changes, Change{Role: role.Name, Image: image})
 	}
-	if !deployable {
+	if !deployable && !d.partial {
 		problems = append(problems, diagnostic.New(diagnostic.Error, d.path, 1, 1, "",
 			"no role's DockerImage has "+Token+", so there is nothing to deploy: write "+Token+" in place of the tag of the image that the build pushes"))
 	}
@@ -122,24 +125,31 @@ func (d Description) Problem(role, message string) diagnostic.Diagnostic {
 func Parse(path string, content []byte) (Description, diagnostic.List) {
 	d := Description{path: path}
 	doc, problems := jsonfile.Parse(path, content)
-	if problems.HasErrors() {
-		return d, problems
+	if !problems.HasErrors() {
+		r := doc.Reporter()
+		d.Roles = readRoles(doc, r)
+		problems = r.List()
 	}
-	r := doc.Reporter()
+	d.partial = problems.HasErrors()
+	return d, problems
+}
+
+func readRoles(doc *jsonfile.File, r *jsonfile.Reporter) []Role {
 	top, ok := r.Fields(doc.Root, "the description", descriptionFields)
 	if !ok {
-		return d, r.List()
+		return nil
 	}
 	values, ok := r.Elements(top[fieldRoles], fieldRoles)
 	switch {
 	case !ok:
-		return d, r.List()
+		return nil
 	case len(values) == 0:
 		r.MissingIn(doc.Root, "the description has no Roles: export the service again, or list it in Roles")
 	case len(values) > MaxRoles:
 		r.MissingIn(top[fieldRoles], "Roles has %d roles, at most %d are allowed: remove some", len(values), MaxRoles)
-		return d, r.List()
+		return nil
 	}
+	var roles []Role
 	seen := map[string]bool{}
 	for _, v := range values {
 		role, fields, ok := readRole(doc, r, v)
@@ -150,9 +160,9 @@ func Parse(path string, content []byte) (Description, diagnostic.List) {
 			r.Errorf(fields[fieldName], "another role has this Name: remove one of the two, or rename it")
 		}
 		seen[role.Name] = true
-		d.Roles = append(d.Roles, role)
+		roles = append(roles, role)
 	}
-	return d, r.List()
+	return roles
 }
 
 func readRole(doc *jsonfile.File, r *jsonfile.Reporter, v hujson.Value) (Role, jsonfile.Fields, bool) {
