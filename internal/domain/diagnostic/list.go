@@ -16,7 +16,7 @@ const maxSummary = 1024
 // List implements error, so that it can be wrapped and found again with
 // errors.As. A function that returns error must return List.Err, never a List:
 // an empty List in an error variable is not nil.
-type List []Diagnostic
+type List []Diagnostic //nolint:errname // A list of problems first, warnings included; an error only where one is wanted.
 
 // HasErrors reports whether at least one problem is an Error.
 func (l List) HasErrors() bool {

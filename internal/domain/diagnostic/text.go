@@ -28,9 +28,9 @@ func Advance(line, column int, text []byte) (int, int) {
 }
 
 // Printable makes text from a stranger's file safe to show in one line: what is
-// not printable becomes an escape (\n, \x1b, \u202e), and text beyond max
+// not printable becomes an escape (\n, \x1b, \u202e), and text beyond limit
 // characters is replaced by an ellipsis. It changes nothing when applied twice.
-func Printable(text string, max int) string {
+func Printable(text string, limit int) string {
 	var b strings.Builder
 	count := 0
 	for i := 0; i < len(text); {
@@ -42,7 +42,7 @@ func Printable(text string, max int) string {
 			piece = escape(r)
 		}
 		n := utf8.RuneCountInString(piece)
-		if count+n > max || (count+n == max && i+size < len(text)) {
+		if count+n > limit || (count+n == limit && i+size < len(text)) {
 			return b.String() + "…"
 		}
 		b.WriteString(piece)
@@ -69,13 +69,13 @@ func escape(r rune) string {
 	}
 }
 
-// truncateBytes cuts valid UTF-8 text to at most max bytes at a character's border.
-func truncateBytes(text string, max int) string {
+// truncateBytes cuts valid UTF-8 text to at most limit bytes at a character's border.
+func truncateBytes(text string, limit int) string {
 	const ellipsis = "…"
-	if len(text) <= max {
+	if len(text) <= limit {
 		return text
 	}
-	cut := max - len(ellipsis)
+	cut := limit - len(ellipsis)
 	for cut > 0 && !utf8.RuneStart(text[cut]) {
 		cut--
 	}

@@ -116,20 +116,20 @@ func (r *Reporter) Bool(v hujson.Value, field string, absent bool) (value, ok bo
 	return absent, false
 }
 
-// Int returns a whole number between min and max, which may be written as a
+// Int returns a whole number from low to high, which may be written as a
 // string; absent, null and "" are what absent says.
-func (r *Reporter) Int(v hujson.Value, field string, absent, min, max int32) (value int32, ok bool) {
+func (r *Reporter) Int(v hujson.Value, field string, absent, low, high int32) (value int32, ok bool) {
 	if _, scalar := v.Value.(hujson.Literal); scalar || v.Value == nil {
 		written := strings.TrimSpace(text(v))
 		if written == "" || IsNull(v) {
 			return absent, true
 		}
 		n, err := strconv.ParseFloat(written, 64)
-		if err == nil && n == math.Trunc(n) && float64(min) <= n && n <= float64(max) {
+		if err == nil && n == math.Trunc(n) && float64(low) <= n && n <= float64(high) {
 			return int32(n), true
 		}
 	}
-	r.Errorf(v, "%s must be a whole number from %d to %d", field, min, max)
+	r.Errorf(v, "%s must be a whole number from %d to %d", field, low, high)
 	return absent, false
 }
 

@@ -150,8 +150,8 @@ func TestCorpus(t *testing.T) {
 }
 
 // find returns every katkitconfig.js below root.
-func find(t testing.TB, root string) []string {
-	t.Helper()
+func find(tb testing.TB, root string) []string {
+	tb.Helper()
 	var paths []string
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err == nil && d.Name() == workflow.FileName {
@@ -160,16 +160,16 @@ func find(t testing.TB, root string) []string {
 		return err
 	})
 	if err != nil || len(paths) == 0 {
-		t.Fatalf("no %s below %s: %v", workflow.FileName, root, err)
+		tb.Fatalf("no %s below %s: %v", workflow.FileName, root, err)
 	}
 	return paths
 }
 
-func read(t testing.TB, path string) []byte {
-	t.Helper()
+func read(tb testing.TB, path string) []byte {
+	tb.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return content
 }
