@@ -47,3 +47,7 @@ const (
 
 // LogTailBytes is how much of the end of a replica's log is kept once its Pod is gone.
 const LogTailBytes = 64 << 10
+
+// LogPieceBytes is the length at which container runtimes break a long line of a log into pieces, each of which counts as
+// a line when Kubernetes is asked for the last n lines (containerd's and CRI-O's default).
+const LogPieceBytes = 16 << 10

@@ -82,7 +82,7 @@ type Report struct {
 type Log struct {
 	Bytes     int64 // length of the whole log
 	Lines     int64 // lines of the whole log; an unfinished last line counts
-	TailLines int64 // lines in its last LogTailBytes, the first of them maybe cut: what to ask Kubernetes for to have them
+	TailLines int64 // what to ask Kubernetes for to get the last LogTailBytes; a piece of LogPieceBytes counts as one
 	Complete  bool  // Report.Tail is the whole log, byte for byte; Marshal sets it
 }
 
@@ -186,7 +186,7 @@ func (w wireReport) check() error {
 		return fmt.Errorf("signal %d is outside of 0 to 64", w.Signal)
 	case w.Log.Bytes < 0 || w.Log.Lines < 0 || w.Log.Lines > w.Log.Bytes:
 		return fmt.Errorf("a log of %d bytes cannot have %d lines", w.Log.Bytes, w.Log.Lines)
-	case w.Log.TailLines < 0 || w.Log.TailLines > min(w.Log.Lines, LogTailBytes):
+	case w.Log.TailLines < 0 || w.Log.TailLines > min(w.Log.Lines+LogTailBytes/LogPieceBytes, LogTailBytes):
 		return fmt.Errorf("a log of %d lines cannot have %d in its tail", w.Log.Lines, w.Log.TailLines)
 	case w.FinishTime.Before(w.StartTime):
 		return errors.New("it finished before it started")

@@ -1,0 +1,13 @@
+// katkit-agent runs in the two containers of a builder Pod: `katkit-agent checkout` fetches the commit, `katkit-agent
+// exec` runs its ci.sh. See package agent.
+package main
+
+import (
+	"os"
+
+	"katkit.dev/katkit/internal/agent"
+)
+
+func main() {
+	os.Exit(agent.Main(os.Args[1:], agent.PodPaths(), os.Stdout, os.Stderr))
+}

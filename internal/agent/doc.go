@@ -1,0 +1,14 @@
+// Package agent is what runs in the containers of a builder Pod: Checkout fetches one commit, Exec runs its ci.sh.
+// cmd/agent calls it.
+//
+//	container checkout            folder both share         container build
+//	------------------            -----------------         ---------------
+//	git fetch, git checkout  -->  src/
+//	report = the word        -->  .katkit/word         -->  Exec wakes up, runs src/<CODE_PATH>/ci.sh
+//	       |                                                       |
+//	       v                                                       v
+//	termination message                                     termination message
+//
+// What always holds: every end that leaves the agent alive is reported as a contract.Report; the clone token is in no
+// argument, no URL and no file that ci.sh can read; memory does not grow with the size of a log; nothing waits for ever.
+package agent

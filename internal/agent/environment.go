@@ -1,0 +1,38 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"katkit.dev/katkit/internal/contract"
+)
+
+// scriptEnvironment is the container's environment for ci.sh: without what is for the agent alone, with its folder as
+// PWD, a HOME that can be written to, and git told that a checkout by another user is all right.
+func scriptEnvironment(dir, control string) []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return name == contract.VarGraceSeconds || name == "PWD" || name == "GIT_CONFIG_COUNT"
+	})
+	env = append(env, "PWD="+dir)
+
+	// The builder image may hand in such configuration of its own; ours comes after it.
+	count, _ := strconv.ParseUint(os.Getenv("GIT_CONFIG_COUNT"), 10, 16)
+	n := strconv.FormatUint(count, 10)
+	env = append(env, "GIT_CONFIG_KEY_"+n+"=safe.directory", "GIT_CONFIG_VALUE_"+n+"=*",
+		"GIT_CONFIG_COUNT="+strconv.FormatUint(count+1, 10))
+
+	if home := os.Getenv("HOME"); home == "" || unix.Access(home, unix.W_OK) != nil {
+		home = filepath.Join(control, "home")
+		if os.MkdirAll(home, 0o755) == nil {
+			env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, "HOME=") })
+			env = append(env, "HOME="+home)
+		}
+	}
+	return env
+}

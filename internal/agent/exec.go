@@ -1,0 +1,137 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"katkit.dev/katkit/internal/contract"
+)
+
+// wordLimit bounds the wait for a checkout that never starts. It is longer than a checkout may take, image pull
+// included; the manager notices sooner.
+const wordLimit = time.Hour
+
+// execute waits for the checkout's word, runs ci.sh, and reports how it ended.
+func execute(paths Paths, log *logWriter) contract.Report {
+	told := make(chan os.Signal, 8)
+	signal.Notify(told, syscall.SIGTERM, syscall.SIGINT)
+
+	word, err := waitForWord(paths.Control, told)
+	switch {
+	case errors.Is(err, errTold):
+		return failure(contract.ClassInfra, contract.ReasonTerminated, "told to stop before ci.sh was started")
+	case err != nil:
+		return checkoutFailed(log, contract.ClassInfra, err.Error())
+	case !word.Succeeded():
+		return checkoutFailed(log, word.Class, word.Message)
+	}
+
+	codePath := os.Getenv(contract.VarCodePath)
+	found, refusal := findScript(paths.Source, codePath)
+	if refusal != nil {
+		log.say("%s", refusal.Message)
+		return *refusal
+	}
+	return runScript(found, paths, log, told)
+}
+
+func checkoutFailed(log *logWriter, class contract.Class, message string) contract.Report {
+	log.say("checkout failed: %s", message)
+	r := failure(class, contract.ReasonCheckoutFailed, "%s", message)
+	r.ExitCode = contract.ExitCheckoutFailed
+	return r
+}
+
+var errTold = errors.New("told to stop")
+
+// waitForWord is awaitWord that also ends, with errTold, at a signal.
+func waitForWord(dir string, told <-chan os.Signal) (contract.Report, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), wordLimit)
+	defer cancel()
+	type answer struct {
+		word contract.Report
+		err  error
+	}
+	came := make(chan answer, 1)
+	go func() {
+		word, err := awaitWord(ctx, dir)
+		came <- answer{word, err}
+	}()
+	select {
+	case a := <-came:
+		if errors.Is(a.err, context.DeadlineExceeded) {
+			a.err = fmt.Errorf("the container %s did not start within %s", contract.CheckoutContainer, wordLimit)
+		}
+		return a.word, a.err
+	case <-told:
+		return contract.Report{}, errTold
+	}
+}
+
+func runScript(s script, paths Paths, log *logWriter, told <-chan os.Signal) contract.Report {
+	start := time.Now()
+	p, err := startProcess(s, scriptEnvironment(s.dir, paths.Control), log)
+	if err != nil {
+		r := agentFailed("start %s: %v", s.argv[0], err)
+		log.say("%s", r.Message)
+		return r
+	}
+	status, stopped := p.wait(told, gracePeriod(log))
+	r := verdict(status, stopped)
+	r.StartTime, r.FinishTime = start, time.Now()
+	p.drain()
+	if !r.Succeeded() {
+		log.say("%s", r.Message)
+	}
+	return r
+}
+
+// verdict tells what the end of ci.sh means. Once told to stop, ci.sh did not do all it had to, whatever it says.
+func verdict(status syscall.WaitStatus, stopped os.Signal) contract.Report {
+	r := contract.Report{ExitCode: status.ExitStatus()}
+	if status.Signaled() {
+		r.Signal = int(status.Signal())
+		r.ExitCode = 128 + r.Signal
+	}
+	switch {
+	case stopped != nil:
+		r.Class, r.Reason = contract.ClassInfra, contract.ReasonTerminated
+		r.Message = fmt.Sprintf("told to stop (%s) before ci.sh had ended", unix.SignalName(stopped.(syscall.Signal)))
+		if r.ExitCode == 0 {
+			r.ExitCode = contract.ExitTerminated
+		}
+	case status.Signaled():
+		r.Class, r.Reason = contract.ClassUser, contract.ReasonCIScriptKilled
+		r.Message = fmt.Sprintf("ci.sh was killed by signal %d (%s)", r.Signal, unix.SignalName(status.Signal()))
+		if status.Signal() == syscall.SIGKILL {
+			r.Message += "; memory beyond the builder's limit is the usual cause"
+		}
+	case r.ExitCode != 0:
+		r.Class, r.Reason = contract.ClassUser, contract.ReasonCIScriptFailed
+		r.Message = fmt.Sprintf("ci.sh exited with code %d", r.ExitCode)
+	default:
+		r.Reason, r.Message = contract.ReasonCompleted, "ci.sh exited with code 0"
+	}
+	return r
+}
+
+func gracePeriod(log *logWriter) time.Duration {
+	value, ok := os.LookupEnv(contract.VarGraceSeconds)
+	if !ok {
+		return contract.DefaultGraceSeconds * time.Second
+	}
+	seconds, err := strconv.ParseUint(value, 10, 16)
+	if err != nil {
+		log.say("%s is %.40q, not a number of seconds: %d is taken", contract.VarGraceSeconds, value, contract.DefaultGraceSeconds)
+		return contract.DefaultGraceSeconds * time.Second
+	}
+	return time.Duration(seconds) * time.Second
+}

@@ -1,0 +1,191 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"katkit.dev/katkit/internal/contract"
+)
+
+// Network trouble is tried again after these waits, but not once retryWithin has passed since the first attempt began.
+var retryWaits = []time.Duration{time.Second, 4 * time.Second}
+
+const retryWithin = 20 * time.Second
+
+// gitError is what git said when it failed.
+type gitError struct{ stderr string }
+
+func (e *gitError) Error() string { return "git: " + lastWords(e.stderr) }
+
+// repository runs the git of the agent image on one working tree.
+type repository struct {
+	dir string
+	req request
+	env []string
+	log *logWriter
+}
+
+func gitIn(dir string, req request, log *logWriter) *repository {
+	return &repository{dir: dir, req: req, env: gitEnvironment(req), log: log}
+}
+
+// fetch brings exactly the commit, without history, tags, submodules or any ref of the server's.
+func (g *repository) fetch(ctx context.Context) error {
+	start := time.Now()
+	for attempt := 0; ; attempt++ {
+		err := g.run(ctx, "fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance",
+			"--no-write-commit-graph", "--end-of-options", "origin", g.req.sha)
+		if err == nil || ctx.Err() != nil || attempt == len(retryWaits) || time.Since(start) > retryWithin ||
+			explain(err, g.req).Class != contract.ClassInfra {
+			return err
+		}
+		g.log.say("%v; trying again in %s", err, retryWaits[attempt])
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(retryWaits[attempt]):
+		}
+	}
+}
+
+// checkout fills the working tree, with HEAD detached at the commit.
+func (g *repository) checkout(ctx context.Context) error {
+	if err := g.run(ctx, "checkout", "--quiet", "--force", "--no-recurse-submodules", "--detach", g.req.sha); err != nil {
+		return err
+	}
+	head, err := os.ReadFile(filepath.Join(g.dir, ".git", "HEAD"))
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(string(head)) != g.req.sha {
+		return &gitError{stderr: "fatal: reference is not a commit: " + g.req.sha} // an annotated tag, say
+	}
+	return nil
+}
+
+func (g *repository) run(ctx context.Context, args ...string) error {
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir, cmd.Env, cmd.Stderr = g.dir, g.env, &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	said := g.redact(stderr.String())
+	for line := range strings.Lines(said) {
+		g.log.say("git: %s", strings.TrimRight(line, "\r\n"))
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return &gitError{stderr: said}
+	}
+	return err
+}
+
+func (g *repository) redact(s string) string {
+	if g.req.token == "" {
+		return s
+	}
+	return strings.NewReplacer(g.req.token, "***", basicAuth(g.req.token), "***").Replace(s)
+}
+
+// basicAuth is how GitHub takes the token of an app or a person over git's HTTP.
+func basicAuth(token string) string {
+	return base64.StdEncoding.EncodeToString([]byte("x-access-token:" + token))
+}
+
+// passedOn are the variables of the Pod that git may see: the way out of the cluster and whom to trust.
+var passedOn = []string{
+	"PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+	"SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO",
+}
+
+// gitEnvironment is all that git gets to know. The token goes here, as a header for the repository's own host, and not
+// into an argument or a file; redirects are refused since git would send the header along.
+func gitEnvironment(req request) []string {
+	env := []string{
+		"HOME=/nonexistent", "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ATTR_NOSYSTEM=1",
+		"GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=",
+	}
+	for _, name := range passedOn {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	config := [][2]string{
+		{"protocol.allow", "never"}, {"protocol.http.allow", "always"}, {"protocol.https.allow", "always"},
+		{"http.followRedirects", "false"}, {"http.lowSpeedLimit", "1"}, {"http.lowSpeedTime", "60"},
+		{"credential.helper", ""}, {"core.hooksPath", "/dev/null"}, {"core.fsmonitor", "false"}, {"core.askPass", ""},
+		{"gc.auto", "0"}, {"advice.detachedHead", "false"}, {"submodule.recurse", "false"}, {"core.attributesFile", "/dev/null"},
+	}
+	if req.token != "" {
+		config = append(config, [2]string{"http.extraHeader", "Authorization: Basic " + basicAuth(req.token)})
+	}
+	for i, c := range config {
+		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", i, c[0]), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", i, c[1]))
+	}
+	return append(env, "GIT_CONFIG_COUNT="+strconv.Itoa(len(config)))
+}
+
+// causes are git's own words (of git 2.39 to 2.5x with LC_ALL=C) and what they mean for the user. The first fit counts.
+var causes = []struct {
+	words  *regexp.Regexp
+	reason contract.Reason
+	class  contract.Class
+	advice string // formatted with the sha and the URL
+}{
+	{regexp.MustCompile(`not our ref|couldn't find remote ref|unadvertised object|not a tree|non-commit|not a commit|no such remote ref`),
+		contract.ReasonCommitNotFound, contract.ClassConfig,
+		"commit %[1]s is not in %[2]s: check the sha, and that it was pushed there"},
+	{regexp.MustCompile(`could not read (Username|Password)|Authentication failed|returned error: (401|403)|HTTP 40[13]`),
+		contract.ReasonAuthenticationFailed, contract.ClassConfig,
+		"%[2]s refused access: check that the token in the link's secret is there, valid, and may read the repository's contents"},
+	{regexp.MustCompile(`repository '.*' not found|Repository not found|returned error: (404|410)`),
+		contract.ReasonRepositoryNotFound, contract.ClassConfig,
+		"there is no repository %[2]s, or the token may not see it: check its name in the link, and the token's access"},
+	{regexp.MustCompile(`returned error: 30\d|unable to update url base from redirection`),
+		contract.ReasonRepositoryNotFound, contract.ClassConfig,
+		"%[2]s has moved: put the repository's new name into the link (redirects are not followed, for the token's sake)"},
+}
+
+// explain says what a failed git means: who can do something about it, and what.
+func explain(err error, req request) contract.Report {
+	var failed *gitError
+	if !errors.As(err, &failed) {
+		return agentFailed("run git: %v", err)
+	}
+	for _, c := range causes {
+		if c.words.MatchString(failed.stderr) {
+			return failure(c.class, c.reason, c.advice+" (git: %[3]s)", req.sha, req.url, lastWords(failed.stderr))
+		}
+	}
+	return failure(contract.ClassInfra, contract.ReasonCheckoutFailed, "fetching %s of %s failed (git: %s)",
+		req.sha, req.url, lastWords(failed.stderr))
+}
+
+// lastWords are the lines of git's error output that tell most, in one line.
+func lastWords(stderr string) string {
+	var said []string
+	for line := range strings.Lines(stderr) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "fatal:") || strings.HasPrefix(line, "error:") || strings.HasPrefix(line, "remote:") {
+			said = append(said, line)
+		}
+	}
+	if len(said) == 0 {
+		said = []string{strings.TrimSpace(stderr)}
+	}
+	words := strings.Join(said, "; ")
+	return words[:min(len(words), 400)]
+}
