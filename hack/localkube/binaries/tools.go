@@ -1,6 +1,6 @@
 //go:build tools
 
-package localkube
+package binaries
 
 import (
 	_ "github.com/containerd/containerd/v2/cmd/containerd"

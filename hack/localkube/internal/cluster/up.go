@@ -1,0 +1,299 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"katkit.dev/katkit/hack/localkube/internal/image"
+	"katkit.dev/katkit/hack/localkube/internal/network"
+)
+
+// Options are what `up` can be told. Empty values leave what was chosen before.
+type Options struct {
+	Programs string // folder of the built programs
+	Network  string // IPv4 /16
+	AuditLog string // file for the API server's audit log (metadata of every request)
+}
+
+// Up starts the cluster, or what of it does not run, restarts what runs with another configuration, and
+// returns when it can be used.
+func (c *Cluster) Up(ctx context.Context, o Options) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.choose(o); err != nil {
+		return err
+	}
+	if err := c.ownRun(); err != nil {
+		return err
+	}
+	if err := c.clearRemains(ctx); err != nil {
+		return err
+	}
+	v, err := c.prepare()
+	if err != nil {
+		return err
+	}
+	return c.bringUp(ctx, v)
+}
+
+// choose merges the options into the settings. The network cannot change while Pods have addresses of it.
+func (c *Cluster) choose(o Options) error {
+	if o.Network != "" && o.Network != c.settings.Network {
+		plan, err := network.NewPlan(o.Network)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(c.path("etcd")); err == nil {
+			return fmt.Errorf("this cluster's network is %s and its Services have addresses of it: run `localkube down --purge` before choosing another", c.settings.Network)
+		}
+		c.settings.Network, c.plan = o.Network, plan
+	}
+	if o.AuditLog != "" {
+		path, err := filepath.Abs(o.AuditLog)
+		if err != nil {
+			return err
+		}
+		c.settings.AuditLog = path
+	}
+	c.settings.Programs = o.Programs
+	return c.saveSettings()
+}
+
+// clearRemains ends what a crash, a kill or a reboot has left of a cluster that cannot be repaired in
+// place: Pods whose network is gone, or whose mounts no component of the cluster can see any more.
+func (c *Cluster) clearRemains(ctx context.Context) error {
+	if network.Exists() && c.table.Any() != 0 {
+		return nil
+	}
+	if len(c.cgroup.Processes()) > 0 {
+		c.Out.Line("what is left of an earlier cluster is ended")
+	}
+	if err := c.stopAll(ctx); err != nil {
+		return err
+	}
+	return clearRun()
+}
+
+// prepare makes everything that the components need before they start.
+func (c *Cluster) prepare() (values, error) {
+	for _, dir := range []string{
+		c.path("bin"), c.path("logs"), c.path("kubelet"), c.path("container-logs"), c.path("pod-logs"),
+		c.table.Records, filepath.Join(runDir, "shims"),
+	} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return values{}, err
+		}
+	}
+	if err := c.makeMountPoints(); err != nil {
+		return values{}, err
+	}
+	if err := installSelf(c.launcher()); err != nil {
+		return values{}, err
+	}
+	for _, group := range []interface{ Create() error }{c.cgroup, c.cgroup.Child("shims"), c.cgroup.Child("components")} {
+		if err := group.Create(); err != nil {
+			return values{}, err
+		}
+	}
+	if err := c.cgroup.Delegate(); err != nil {
+		return values{}, err
+	}
+	if err := network.Check(c.plan); err != nil {
+		return values{}, err
+	}
+	if err := network.RecordSysctl(c.sysctlFile()); err != nil {
+		return values{}, err
+	}
+	mtu, err := network.Ensure(c.plan, c.sysctlFile())
+	if err != nil {
+		return values{}, err
+	}
+	v := c.values(mtu)
+	if err := c.writeConfig(v); err != nil {
+		return values{}, err
+	}
+	return v, c.writePKI(v)
+}
+
+// bringUp starts the components in two steps, since those of the second give up without an API server.
+func (c *Cluster) bringUp(ctx context.Context, v values) error {
+	began := time.Now()
+	all := c.components()
+	api := slices.IndexFunc(all, func(p component) bool { return p.Name == apiServerName })
+	if err := c.start(ctx, all[:api+1]); err != nil {
+		return err
+	}
+	if err := c.step(ctx, "sandbox image", func(ctx context.Context) error { return c.pushPause(ctx) }); err != nil {
+		return err
+	}
+	if err := c.await(ctx, all[:api+1]); err != nil {
+		return err
+	}
+	if err := c.start(ctx, all[api+1:]); err != nil {
+		return err
+	}
+	if err := c.applyAddons(ctx, v); err != nil {
+		return err
+	}
+	if err := c.await(ctx, all[api+1:]); err != nil {
+		return err
+	}
+	for _, wait := range []struct {
+		what  string
+		probe probe
+	}{{"node", c.nodeReady}, {"cluster DNS", c.dnsAnswers}} {
+		if err := waitFor(ctx, time.Minute, wait.probe, nil); err != nil {
+			return fmt.Errorf("%s is not ready: %w", wait.what, err)
+		}
+	}
+	if !c.settings.Proven {
+		if err := c.step(ctx, "first Pod", c.runTestPod); err != nil {
+			return err
+		}
+		c.settings.Proven = true
+		if err := c.saveSettings(); err != nil {
+			return err
+		}
+	}
+	c.Out.Line("cluster: ready, %s", time.Since(began).Round(100*time.Millisecond))
+	return nil
+}
+
+// start starts those components that do not run with their present configuration.
+func (c *Cluster) start(ctx context.Context, list []component) error {
+	for _, p := range list {
+		if c.table.Current(p.Program) {
+			continue
+		}
+		if _, running := c.table.Find(p.Name); running {
+			c.Out.Line("%s: restarted, its configuration changed", p.Name)
+		}
+		if err := c.table.Stop(p.Name, stopGrace); err != nil {
+			return err
+		}
+		if err := c.table.Start(ctx, p.Program); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startLimit is how long a component may take until it is well, on a slow and busy machine.
+const startLimit = 3 * time.Minute
+
+// await waits until all components of the list are well. One that ends meanwhile is an error at once.
+func (c *Cluster) await(ctx context.Context, list []component) error {
+	for _, p := range list {
+		began := time.Now()
+		ended := func() error {
+			if _, running := c.table.Find(p.Name); !running {
+				return errors.New("it has ended")
+			}
+			return nil
+		}
+		done := c.Out.Start(p.Name, func() string { return "waiting until it is ready" })
+		if err := waitFor(ctx, startLimit, p.healthy, ended); err != nil {
+			done("failed")
+			return c.explain(p.Name, began, err)
+		}
+		done("ready")
+	}
+	return nil
+}
+
+// explain adds the end of a component's log to its failure, and what to do.
+func (c *Cluster) explain(name string, _ time.Time, err error) error {
+	advice := "run `localkube up` again"
+	if name == etcdName {
+		advice = "if its data is damaged (it is not synced to disk), `localkube down --purge` starts from nothing"
+	}
+	return fmt.Errorf("%s: %w; %s. The end of its log %s:\n%s", name, err, advice, c.table.Log(name), tail(c.table.Log(name), 15))
+}
+
+// step does something and shows how long it took.
+func (c *Cluster) step(ctx context.Context, name string, do func(context.Context) error) error {
+	done := c.Out.Start(name, func() string { return "at work" })
+	if err := do(ctx); err != nil {
+		done("failed")
+		return err
+	}
+	done("done")
+	return nil
+}
+
+func (c *Cluster) pushPause(ctx context.Context) error {
+	registry := c.components()[0]
+	if err := waitFor(ctx, 30*time.Second, registry.healthy, nil); err != nil {
+		return c.explain(registryName, time.Now(), err)
+	}
+	img, err := image.Pause(filepath.Join(c.settings.Programs, "pause"))
+	if err != nil {
+		return err
+	}
+	return image.Push(ctx, c.RegistryAddress(), pauseRepository, img)
+}
+
+// makeMountPoints makes the folders that the components see covered, and notes which were not there.
+func (c *Cluster) makeMountPoints() error {
+	for _, bind := range c.table.Binds {
+		if _, err := os.Stat(bind.To); err == nil {
+			continue
+		}
+		if err := os.MkdirAll(bind.To, 0o755); err != nil {
+			return err
+		}
+		f, err := os.OpenFile(c.path("made-folders"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(f, bind.To)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) sysctlFile() string { return c.path("sysctl.json") }
+
+// installSelf copies the running launcher, wholly or not at all, and only if it differs.
+func installSelf(path string) error {
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, self) {
+		return nil
+	}
+	return replaceFile(path, self, 0o755)
+}
+
+// tail returns the last n lines of a file.
+func tail(path string, n int) string {
+	const block = 16 << 10 // bytes, ample for n lines
+	f, err := os.Open(path)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	if size, err := f.Seek(0, io.SeekEnd); err == nil {
+		_, _ = f.Seek(max(size-block, 0), io.SeekStart)
+	}
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
+	return strings.Join(lines[max(len(lines)-n, 0):], "\n")
+}
