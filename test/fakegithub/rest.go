@@ -218,7 +218,6 @@ func writeReply(w http.ResponseWriter, r reply) {
 	w.Write(body)
 }
 
-
 // bufferedAnswer holds an answer until its ETag is known.
 type bufferedAnswer struct {
 	header http.Header

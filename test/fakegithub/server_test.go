@@ -1,0 +1,141 @@
+package fakegithub_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"katkit.dev/katkit/test/fakegithub"
+)
+
+const (
+	reader   = "reader-token"
+	writer   = "writer-token"
+	stranger = "stranger-token"
+	admin    = "admin-token"
+)
+
+// world is a served stand-in.
+type world struct {
+	*testing.T
+	*fakegithub.Server
+	url string
+}
+
+func serve(t *testing.T) *world {
+	t.Helper()
+	return serveDir(t, t.TempDir())
+}
+
+func serveDir(t *testing.T, dir string) *world {
+	t.Helper()
+	all := func(p fakegithub.Permission) map[string]fakegithub.Permission {
+		return map[string]fakegithub.Permission{"acme/app": p, "acme/new": p}
+	}
+	server, err := fakegithub.New(fakegithub.Options{Dir: dir, AdminToken: admin, Tokens: map[string]fakegithub.Account{
+		reader:   {Login: "reader", Repositories: all(fakegithub.Read)},
+		writer:   {Login: "writer", Repositories: all(fakegithub.Write)},
+		stranger: {Login: "stranger"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := httptest.NewServer(server)
+	t.Cleanup(func() { listener.Close(); server.Close() })
+	return &world{T: t, Server: server, url: listener.URL}
+}
+
+func (w *world) repository(name string, private bool) *fakegithub.Repository {
+	w.Helper()
+	repository, err := w.CreateRepository(name, fakegithub.RepositoryOptions{Private: private})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return repository
+}
+
+func (w *world) commit(r *fakegithub.Repository, commit fakegithub.Commit) string {
+	w.Helper()
+	sha, err := r.Commit(commit)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return sha
+}
+
+// answer is what a GET brought.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (a answer) object(t *testing.T) map[string]any {
+	t.Helper()
+	var object map[string]any
+	if err := json.Unmarshal(a.body, &object); err != nil {
+		t.Fatalf("%v: %s", err, a.body)
+	}
+	return object
+}
+
+// get asks the API without following redirects; headers come in pairs.
+func (w *world) get(token, path string, headers ...string) answer {
+	w.Helper()
+	request, err := http.NewRequest(http.MethodGet, w.url+path, nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return answer{status: response.StatusCode, header: response.Header, body: body}
+}
+
+// git runs git as a user would, without the configuration of this machine.
+func (w *world) git(dir string, args ...string) (string, error) {
+	w.Helper()
+	cmd := exec.CommandContext(w.Context(), "git", args...)
+	cmd.Dir = dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C",
+		"GIT_AUTHOR_NAME=dev", "GIT_AUTHOR_EMAIL=dev@example.com", "GIT_COMMITTER_NAME=dev", "GIT_COMMITTER_EMAIL=dev@example.com"}
+	out, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+func (w *world) mustGit(dir string, args ...string) string {
+	w.Helper()
+	out, err := w.git(dir, args...)
+	if err != nil {
+		w.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return out
+}
+
+// remote is the clone address with a token in it.
+func (w *world) remote(token, name string) string {
+	credentials := ""
+	if token != "" {
+		credentials = "x-access-token:" + token + "@"
+	}
+	return strings.Replace(w.url, "http://", "http://"+credentials, 1) + "/" + name
+}
