@@ -23,6 +23,7 @@ func TestParse(t *testing.T) {
 		"CRLF, comments and trailing commas":       {"[\r\n1, // one\r\n/* two */ 2,\r\n]", ""},
 		"a comment without a line end at the end":  {"[] // end", ""},
 		"brackets in strings and comments":         {`["` + nested(100) + `\"[", /*` + nested(100) + "*/ 1] //" + nested(100), ""},
+		"brackets after an escaped quote":          {`["\"` + strings.Repeat("[", 100) + `"]`, ""},
 		"64 deep":                                  {nested(64), ""},
 		"65 deep":                                  {"\n" + nested(65), "f.js:2:65: error: objects and lists may nest 64 deep at most"},
 		"a million deep":                           {strings.Repeat("[", 256<<10), "f.js:1:65: error: objects and lists may nest"},

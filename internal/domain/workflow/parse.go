@@ -146,7 +146,7 @@ func (p *reader) workflow(name string, v hujson.Value, fields jsonfile.Fields) W
 		if !ok {
 			continue
 		}
-		next = min(phase.Order+1, MaxOrder)
+		next = phase.Order + 1
 		if phase.Type == Deployment {
 			if deployment {
 				p.Errorf(fields[fieldPhaseType], "this is the second deployment phase of %q, a workflow has one at most: remove one", name)
@@ -239,7 +239,11 @@ func (p *reader) phaseType(phase, v hujson.Value) PhaseType {
 }
 
 func (p *reader) order(phase, v hujson.Value, next int32) int32 {
-	if jsonfile.IsEmpty(v) {
+	switch {
+	case jsonfile.IsEmpty(v) && next > MaxOrder:
+		p.MissingIn(phase, "this phase has no Order, and none is left after the one written before it, at most %d: number the phases", MaxOrder)
+		return MaxOrder
+	case jsonfile.IsEmpty(v):
 		p.Warnf(phase, "this phase has no Order and runs after the one written before it: add \"Order\": %d", next)
 		return next
 	}

@@ -39,8 +39,8 @@ func TestPhaseFields(t *testing.T) {
 		"nulls":                           {base + `, "ContainerImage": null, "BuildParams": null, "Parallelism": null, "IsPhaseAutomated": null, "AllocationTags": null`, phase(func(*workflow.Phase) {})},
 		"empty strings":                   {base + `, "ContainerImage": "", "BuildParams": "", "Parallelism": "", "IsPhaseAutomated": "", "AllocationTags": ""`, phase(func(*workflow.Phase) {})},
 		"an allocation tag":               {base + `, "AllocationTags": "build-1.x_y"`, phase(func(p *workflow.Phase) { p.AllocationTag = "build-1.x_y" })},
-		"variables": {base + `, "BuildParams": "PHASE=X,  FOO = a=b ,,URL=http://h/?q=1, _E=, N=a b"`, phase(func(p *workflow.Phase) {
-			p.Params = []workflow.Param{{Name: "PHASE", Value: "X"}, {Name: "FOO", Value: "a=b"}, {Name: "URL", Value: "http://h/?q=1"}, {Name: "_E"}, {Name: "N", Value: "a b"}}
+		"variables": {base + `, "BuildParams": "PHASE=X,  FOO = a=b ,,URL=http://h/?q=1, _E=, N=a b, Q==q"`, phase(func(p *workflow.Phase) {
+			p.Params = []workflow.Param{{Name: "PHASE", Value: "X"}, {Name: "FOO", Value: "a=b"}, {Name: "URL", Value: "http://h/?q=1"}, {Name: "_E"}, {Name: "N", Value: "a b"}, {Name: "Q", Value: "=q"}}
 		})},
 	}
 	for name, tt := range tests {
@@ -53,6 +53,15 @@ func TestPhaseFields(t *testing.T) {
 				t.Errorf("phases (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestTheLastValueOfAVariableCounts(t *testing.T) {
+	file := workflow.Parse("katkitconfig.js", []byte(entry(`"Name": "a", "PhaseType": 4, "Order": 0, "BuildParams": "A=1, B=2, A=3"`)))
+	w, problems, _ := file.ForEnv("default")
+	want := []workflow.Param{{Name: "A", Value: "3"}, {Name: "B", Value: "2"}}
+	if diff := cmp.Diff(want, w.Phases[0].Params); diff != "" || problems.HasErrors() || len(problems) != 1 {
+		t.Errorf("problems %v, params (-want +got):\n%s", problems, diff)
 	}
 }
 
@@ -102,6 +111,13 @@ func TestPhasesAreSortedByOrder(t *testing.T) {
 		"equal orders as written": {`[{"EnvName": "default", "WorkFlow": [
 			{"Name": "z", "PhaseType": 4, "Order": 1}, {"Name": "first", "PhaseType": 1, "Order": 0}, {"Name": "a", "PhaseType": 4, "Order": 1}]}]`,
 			"first:0 z:1 a:1 "},
+		"names that differ in punctuation alone, apart": {`[{"EnvName": "default", "WorkFlow": [
+			{"Name": "a b", "PhaseType": 4, "Order": 1}, {"Name": "a-b", "PhaseType": 4, "Order": 2}]}]`,
+			"a b:1 a-b:2 "},
+		"no order is left for the last": {`[{"EnvName": "default", "WorkFlow": [
+			{"Name": "a", "PhaseType": 4, "Order": 9999}, {"Name": "b", "PhaseType": 4}]}]`,
+			"katkitconfig.js:2:50: error: this phase has no Order, and none is left after the one written before it, at most 9999: number the phases" +
+				"a:9999 b:9999 "},
 		"one after the other where none is given": {`[{"EnvName": "default", "WorkFlow": [
 			{"Name": "z", "PhaseType": 4}, {"Name": "y", "PhaseType": 1}, {"Name": "x", "PhaseType": 4}]}]`,
 			"z:0 y:1 x:2 "},
@@ -115,12 +131,35 @@ func TestPhasesAreSortedByOrder(t *testing.T) {
 	}
 }
 
+func TestManyEqualOrdersStandAsWritten(t *testing.T) {
+	var phases, want, second []string
+	for i := range workflow.MaxPhases {
+		name := fmt.Sprintf("p%d", (i*37)%workflow.MaxPhases)
+		order := (i * i / 3) % 2
+		phases = append(phases, fmt.Sprintf(`{"Name": %q, "PhaseType": 4, "Order": %d}`, name, order))
+		if order == 0 {
+			want = append(want, name)
+		} else {
+			second = append(second, name)
+		}
+	}
+	want = append(want, second...)
+	w, _, _ := workflow.Parse("katkitconfig.js", []byte(`[{"EnvName": "default", "WorkFlow": [`+strings.Join(phases, ",")+`]}]`)).ForEnv("")
+	var got []string
+	for _, p := range w.Phases {
+		got = append(got, p.Name)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("phases (-want +got):\n%s", diff)
+	}
+}
+
 func TestProblemsOfAnotherEnvDoNotStopThisOne(t *testing.T) {
 	const content = `[
 		{"EnvName": "dev", "WorkFlow": [{"Name": "a", "PhaseType": 3, "Order": 0}]},
 		{"EnvName": "prod", "WorkFlow": [{"Name": "a", "PhaseType": 4, "Order": 0, "Cloud": 2}]},
-		{"EnvName": "twice", "WorkFlow": [{"Name": "a", "PhaseType": 4, "Order": 0}]},
-		{"EnvName": "TWICE", "WorkFlow": [{"Name": "a", "PhaseType": 4, "Order": 0}]}]`
+		{"EnvName": "Twice", "WorkFlow": [{"Name": "a", "PhaseType": 4, "Order": 0}]},
+		{"EnvName": "tWICE", "WorkFlow": [{"Name": "a", "PhaseType": 4, "Order": 0}]}]`
 	file := workflow.Parse("katkitconfig.js", []byte(content))
 	for env, want := range map[string]string{
 		"dev":   "1 errors, 0 warnings",
