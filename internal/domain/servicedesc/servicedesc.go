@@ -13,6 +13,7 @@
 package servicedesc
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -28,8 +29,13 @@ const FilePath = "servicedescription/servicedescription.js"
 // Token is what stands for the commit's sha in a DockerImage.
 const Token = "<hubtag>"
 
-// MaxRoles is how many roles a description may have.
-const MaxRoles = 64
+// Limits of what a file may ask for.
+const (
+	// MaxRoles is how many roles a description may have.
+	MaxRoles = 64
+	// MaxImageLength is the longest image with the sha filled in, in bytes.
+	MaxImageLength = 512
+)
 
 // Description is a parsed servicedescription.js.
 type Description struct {
@@ -61,7 +67,8 @@ func (r Role) Deployable() bool { return strings.Contains(r.DockerImage, Token) 
 type Change struct {
 	// Role is the role's and the workload's name.
 	Role string
-	// Image is a valid image reference with a tag or digest, spelled as in the file.
+	// Image is a valid image reference with a tag or digest, spelled as in the file,
+	// of at most MaxImageLength.
 	Image string
 }
 
@@ -96,6 +103,9 @@ func (d Description) Changes(sha string) ([]Change, diagnostic.List) {
 
 // checkImage says what is wrong with an image and what to do, or nothing.
 func checkImage(image string) string {
+	if len(image) > MaxImageLength {
+		return fmt.Sprintf("it would have %d bytes, at most %d are allowed: use a shorter name", len(image), MaxImageLength)
+	}
 	named, err := reference.ParseNormalizedNamed(image)
 	switch {
 	case err != nil:

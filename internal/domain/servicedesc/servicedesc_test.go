@@ -53,6 +53,8 @@ func TestImageReplacement(t *testing.T) {
 		"an upper-case repository":             {"Example/Web:<hubtag>", "error: DockerImage of role web gives no image to deploy, Example/Web:" + sha + " is not an image reference"},
 		"a tag that becomes too long":          {"web:" + strings.Repeat("x", 89) + "<hubtag>", "error: DockerImage of role web gives no image to deploy"},
 		"a tag that is just short enough":      {"web:" + strings.Repeat("x", 88) + "<hubtag>", "web:" + strings.Repeat("x", 88) + sha},
+		"a reference of 512 bytes":             {strings.Repeat("a.", 200) + strings.Repeat("b", 67) + "/web:<hubtag>", strings.Repeat("a.", 200) + strings.Repeat("b", 67) + "/web:" + sha},
+		"a reference of 513 bytes":             {strings.Repeat("a.", 200) + strings.Repeat("b", 68) + "/web:<hubtag>", "error: DockerImage of role web gives no image to deploy, it would have 513 bytes"},
 		"a token of another spelling":          {"web:<HUBTAG>", "error: no role's DockerImage has <hubtag>"},
 		"no token":                             {"web:latest", "error: no role's DockerImage has <hubtag>"},
 		"shell that tries to ride on an image": {"web:<hubtag>;id", "error: DockerImage of role web gives no image to deploy"},

@@ -84,6 +84,9 @@ func addParam(params []Param, written string, at func(diagnostic.Severity, strin
 	case strings.ContainsRune(value, 0):
 		at(diagnostic.Error, "BuildParams: a value may not hold a NUL character: remove it")
 		return params
+	case len(value) > MaxValueLength:
+		at(diagnostic.Error, "BuildParams: a value may have %d bytes at most: shorten it, or keep it in a file of the repository", MaxValueLength)
+		return params
 	case slices.Contains(ownNames, name):
 		at(diagnostic.Warning, "BuildParams: Katkit sets %s itself, this value is ignored: remove it", name)
 		return params

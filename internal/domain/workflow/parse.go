@@ -266,6 +266,10 @@ func (p *reader) image(v hujson.Value) string {
 	if !ok || image == "" {
 		return ""
 	}
+	if len(image) > MaxImageLength {
+		p.Errorf(v, "ContainerImage may have %d bytes at most: use a shorter name", MaxImageLength)
+		return ""
+	}
 	if _, err := reference.ParseNormalizedNamed(image); err != nil {
 		p.Errorf(v, "ContainerImage is not an image reference (%v): write it like registry/name:tag, or null for the default builder image", err)
 		return ""

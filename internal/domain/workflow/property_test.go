@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/tailscale/hujson"
 
+	"katkit.dev/katkit/internal/domain/jsonfile"
 	"katkit.dev/katkit/internal/domain/workflow"
 )
 
@@ -144,6 +146,36 @@ func TestParseOfRenderedIsTheSame(t *testing.T) {
 				t.Fatalf("seed %d, %s (-want +got):\n%s\n%s", seed, w.EnvName, diff, content)
 			}
 		}
+	}
+}
+
+func TestHostileFilesTakeBoundedMemory(t *testing.T) {
+	fill := func(head, body, tail string) string {
+		return head + strings.Repeat(body, (jsonfile.MaxBytes-len(head)-len(tail))/len(body)) + tail
+	}
+	for name, content := range map[string]string{
+		"as many values as allowed":  "[" + strings.Repeat(`{"a":0},`, jsonfile.MaxValues/4) + "]",
+		"entries without end":        fill("[", `{"EnvName":"abcdefghijklmnop"},`, "]"),
+		"unknown fields":             "[" + strings.Repeat("{"+strings.Repeat(`"a":0,`, 150)+`"EnvName":"`+strings.Repeat("x", 100)+`"},`, 100) + "]",
+		"bad variables":              fill(`[{"EnvName":"a","WorkFlow":[{"Name":"a","PhaseType":4,"Order":0,"BuildParams":"`, "b,", `"}]}]`),
+		"the same variable":          fill(`[{"EnvName":"a","WorkFlow":[{"Name":"a","PhaseType":4,"Order":0,"BuildParams":"`, "A=1,", `"}]}]`),
+		"a name as long as the file": fill(`[{"EnvName":"a","WorkFlow":[{"Name":"`, "😀", `"}]}]`),
+		"equal phases":               `[{"EnvName":"a","WorkFlow":[` + strings.Repeat(`{"Name":"a","PhaseType":4,"Order":0},`, 64) + `]}]`,
+		"64 deep":                    strings.Repeat("[", 64) + strings.Repeat("]", 64),
+		"as deep as the file":        fill("", "[", ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			problems := workflow.Parse("katkitconfig.js", []byte(content)).Diagnostics()
+			runtime.ReadMemStats(&after)
+			if got := after.TotalAlloc - before.TotalAlloc; got > 48<<20 {
+				t.Errorf("took %d KiB for %d bytes", got>>10, len(content))
+			}
+			if len(problems) == 0 {
+				t.Error("no problem")
+			}
+		})
 	}
 }
 

@@ -40,6 +40,10 @@ const (
 	MaxParallelism = 64
 	// MaxNameLength is the longest phase name, in characters.
 	MaxNameLength = 63
+	// MaxValueLength is the longest value of a variable, in bytes.
+	MaxValueLength = 32 << 10
+	// MaxImageLength is the longest image reference, in bytes.
+	MaxImageLength = 512
 )
 
 // PhaseType is what a phase does.
@@ -76,8 +80,8 @@ type Phase struct {
 	Order int32
 	// Parallelism is the number of replicas, 1 to MaxParallelism; 1 for a Deployment.
 	Parallelism int32
-	// Image is the builder image, a valid reference as the file spells it; "" where
-	// the link or the class decides, and for a Deployment.
+	// Image is the builder image, a valid reference of at most MaxImageLength as the
+	// file spells it; "" where the link or the class decides, and for a Deployment.
 	Image string
 	// Automated is false for a phase that waits for approval.
 	Automated bool
@@ -90,7 +94,8 @@ type Phase struct {
 type Param struct {
 	// Name is a shell variable's name that CheckParamName accepts.
 	Name string
-	// Value is any text without NUL, without spaces around it.
+	// Value is any text without NUL, without spaces around it, of at most
+	// MaxValueLength.
 	Value string
 }
 

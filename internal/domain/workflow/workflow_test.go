@@ -223,6 +223,10 @@ func TestLimits(t *testing.T) {
 		"as many variables as allowed": {file(1, 1, 100), ""},
 		"too many variables":           {file(1, 1, 101), "BuildParams sets more than 100 variables"},
 		"a name of 63 characters":      {entry(`"Name": "` + strings.Repeat("ü", 63) + `", "PhaseType": 4, "Order": 9999, "Parallelism": 64`), ""},
+		"a value of 32 KiB":            {entry(`"Name": "a", "PhaseType": 4, "Order": 0, "BuildParams": "A=` + strings.Repeat("x", 32<<10) + `"`), ""},
+		"a value of more":              {entry(`"Name": "a", "PhaseType": 4, "Order": 0, "BuildParams": "A=` + strings.Repeat("x", 32<<10+1) + `"`), "BuildParams: a value may have 32768 bytes at most"},
+		"an image of 512 bytes":        {entry(`"Name": "a", "PhaseType": 4, "Order": 0, "ContainerImage": "` + strings.Repeat("a.", 200) + strings.Repeat("b", 11) + "/" + strings.Repeat("c", 100) + `"`), ""},
+		"an image of 513 bytes":        {entry(`"Name": "a", "PhaseType": 4, "Order": 0, "ContainerImage": "` + strings.Repeat("a.", 200) + strings.Repeat("b", 12) + "/" + strings.Repeat("c", 100) + `"`), "ContainerImage may have 512 bytes at most"},
 		"a name of 64 characters":      {entry(`"Name": "` + strings.Repeat("ü", 64) + `", "PhaseType": 4, "Order": 0`), "Name has more than 63 characters"},
 	}
 	for name, tt := range tests {
