@@ -123,16 +123,6 @@ func TestARestartKeepsRepositoriesNamesAndPullRequests(t *testing.T) {
 	}
 }
 
-func TestReadsGoOnWhenTheirGitProcessIsGone(t *testing.T) {
-	w := serve(t)
-	r := w.repository("acme/app", false)
-	sha := w.commit(r, fakegithub.Commit{Message: "first"})
-	w.Close()
-	if got, err := r.Head("main"); got != sha || err != nil {
-		t.Errorf("head %s, %v; want %s", got, err, sha)
-	}
-}
-
 func TestFilesOfAFolder(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "run"), []byte("x"), 0o755); err != nil {

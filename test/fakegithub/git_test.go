@@ -41,11 +41,14 @@ func TestAnExactCommitIsFetchedThoughNoBranchPointsToIt(t *testing.T) {
 	old := w.commit(r, fakegithub.Commit{Message: "old", Files: fakegithub.Texts(map[string]string{"f": "old"})})
 	w.commit(r, fakegithub.Commit{Message: "new", Files: fakegithub.Texts(map[string]string{"f": "new"})})
 
-	dir := t.TempDir()
-	w.mustGit(dir, "init", "-q")
-	w.mustGit(dir, "fetch", "-q", "--depth=1", w.remote("", "acme/app.git"), old)
-	if content := w.mustGit(dir, "show", "FETCH_HEAD:f"); content != "old" {
-		t.Errorf("content %q, want old", content)
+	var dir string
+	for _, protocol := range []string{"0", "2"} { // the older one needs the server's leave
+		dir = t.TempDir()
+		w.mustGit(dir, "init", "-q")
+		w.mustGit(dir, "-c", "protocol.version="+protocol, "fetch", "-q", "--depth=1", w.remote("", "acme/app.git"), old)
+		if content := w.mustGit(dir, "show", "FETCH_HEAD:f"); content != "old" {
+			t.Errorf("protocol %s: content %q, want old", protocol, content)
+		}
 	}
 	if out, err := w.git(dir, "fetch", "-q", w.remote("", "acme/app"), strings.Repeat("0", 39)+"1"); err == nil {
 		t.Errorf("an unknown sha was fetched: %s", out)
