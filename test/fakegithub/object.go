@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,24 +30,42 @@ type objectReader struct {
 	dir string
 	env []string
 
-	mu  sync.Mutex
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Reader
+	mu    sync.Mutex
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	out   *bufio.Reader
+	known map[string]object // small objects by their full sha, which never change
 }
 
-// read returns the object that a revision names, or errMissing.
+const (
+	maxKnownObjects     = 1024
+	maxKnownObjectBytes = 64 << 10
+)
+
+// immutableRevision always names the same object.
+var immutableRevision = regexp.MustCompile(`^[0-9a-f]{40}(\^\{commit\})?$`)
+
+// read returns the object that a revision names, or errMissing. Its data must not be changed.
 func (r *objectReader) read(revision string) (object, error) {
 	if revision == "" || strings.ContainsAny(revision, "\n\r") {
 		return object{}, errMissing
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if o, ok := r.known[revision]; ok {
+		return o, nil
+	}
 	o, err := r.ask(revision)
 	if err != nil && !errors.Is(err, errMissing) {
 		// The process may have been killed; a new one is as good.
 		r.stop()
 		o, err = r.ask(revision)
+	}
+	if err == nil && len(o.data) <= maxKnownObjectBytes && immutableRevision.MatchString(revision) {
+		if r.known == nil || len(r.known) >= maxKnownObjects {
+			r.known = map[string]object{}
+		}
+		r.known[revision] = o
 	}
 	return o, err
 }
