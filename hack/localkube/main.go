@@ -27,7 +27,7 @@ import (
 
 const usage = `localkube runs a real Kubernetes as processes of this machine.
 
-  localkube up [--network A.B.0.0/16] [--audit-log FILE]
+  localkube up [--network A.B.0.0/16] [--audit-log FILE|off]
                                  start the cluster, or repair it
   localkube down [--purge]       end it; --purge forgets its state too
   localkube status [-o env]      what runs; exit code 0 when all of it does
@@ -184,7 +184,8 @@ func printStatus(to io.Writer, c *cluster.Cluster, s cluster.Status) {
 
 func health(err error) string {
 	if err != nil {
-		return "not well: " + err.Error()
+		line, _, _ := strings.Cut(err.Error(), "\n")
+		return "not well: " + line
 	}
 	return "ok"
 }

@@ -9,7 +9,7 @@
 //	                  v
 //	                broken --Up--> running
 //
-// What always holds: Up and Down exclude each other (a lock in the state folder); everything that runs is
+// What always holds: Up and Down exclude each other (lockFile); everything that runs is
 // in the control group `localkube`, everything mounted is in one mount namespace that ends with the last
 // process, everything of the network is in the namespace `localkube` or listed in package network; so Down
 // takes all of it away, whatever happened before.
@@ -35,6 +35,8 @@ const (
 	DefaultState = "/var/lib/localkube"
 	// runDir holds sockets and what is void after a reboot. There is one cluster a machine.
 	runDir = "/run/localkube"
+	// lockFile is outside both folders, since Down removes them while it holds the lock.
+	lockFile = "/run/localkube.lock"
 	// nodeName is the name of the one node.
 	nodeName = "localkube"
 	// registryHost is the registry's name for Pods and in image references.
@@ -115,7 +117,7 @@ func (c *Cluster) lock() (unlock func(), err error) {
 	if err := os.MkdirAll(c.State, 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(c.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(lockFile, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -83,12 +83,7 @@ func (c *Cluster) stopProcesses(ctx context.Context) error {
 }
 
 // clearRun empties the run folder: sockets, runtime state, addresses given to Pods.
-func clearRun() error {
-	if err := removeTree(runDir); err != nil {
-		return err
-	}
-	return nil
-}
+func clearRun() error { return removeTree(runDir) }
 
 // removeMountPoints removes the folders of makeMountPoints, if they are still empty.
 func (c *Cluster) removeMountPoints() error {

@@ -176,3 +176,8 @@ func waitFor(ctx context.Context, limit time.Duration, ask probe, abort func() e
 		}
 	}
 }
+
+// RegistryReady asks the registry whether it is there.
+func (c *Cluster) RegistryReady(ctx context.Context) error {
+	return c.registry().healthy(ctx)
+}

@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Programs string // folder of the built programs
 	Network  string // IPv4 /16
-	AuditLog string // file for the API server's audit log (metadata of every request)
+	AuditLog string // file for the API server's audit log (metadata of every request); "off": none
 }
 
 // Up starts the cluster, or what of it does not run, restarts what runs with another configuration, and
@@ -59,7 +59,11 @@ func (c *Cluster) choose(o Options) error {
 		}
 		c.settings.Network, c.plan = o.Network, plan
 	}
-	if o.AuditLog != "" {
+	switch o.AuditLog {
+	case "":
+	case "off":
+		c.settings.AuditLog = ""
+	default:
 		path, err := filepath.Abs(o.AuditLog)
 		if err != nil {
 			return err

@@ -58,8 +58,8 @@ func Build(files []File, config v1.Config) (v1.Image, error) {
 	return fromLayer(l, config)
 }
 
-// FromTar makes an image whose one layer is a tar file (gzip or not).
-func FromTar(path string, config v1.Config) (v1.Image, error) {
+// fromTar makes an image whose one layer is a tar file (gzip or not).
+func fromTar(path string, config v1.Config) (v1.Image, error) {
 	l, err := tarball.LayerFromFile(path)
 	if err != nil {
 		return nil, err
@@ -84,21 +84,31 @@ func fromLayer(l v1.Layer, config v1.Config) (v1.Image, error) {
 // Push puts an image into a registry that speaks plain HTTP, unless the same is there.
 // repository is like "library/busybox:stable".
 func Push(ctx context.Context, registry, repository string, img v1.Image) error {
+	digest, err := img.Digest()
+	if err != nil {
+		return err
+	}
+	if holds(ctx, registry, repository, digest.String()) {
+		return nil
+	}
 	ref, err := name.ParseReference(registry+"/"+repository, name.Insecure)
 	if err != nil {
 		return err
-	}
-	want, err := img.Digest()
-	if err != nil {
-		return err
-	}
-	if have, err := remote.Head(ref, remote.WithContext(ctx)); err == nil && have.Digest == want {
-		return nil
 	}
 	if err := remote.Write(ref, img, remote.WithContext(ctx)); err != nil {
 		return fmt.Errorf("push %s: %w", repository, err)
 	}
 	return nil
+}
+
+// holds tells whether the registry has just this image (sha256:…) under the repository's tag.
+func holds(ctx context.Context, registry, repository, digest string) bool {
+	ref, err := name.ParseReference(registry+"/"+repository, name.Insecure)
+	if err != nil {
+		return false
+	}
+	have, err := remote.Head(ref, remote.WithContext(ctx))
+	return err == nil && have.Digest.String() == digest
 }
 
 // Pause makes the sandbox image from the program `pause`.

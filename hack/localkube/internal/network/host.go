@@ -214,10 +214,11 @@ func parseUses(out []byte) ([]Use, error) {
 		if e.Dev == Device || e.Ifname == Device {
 			continue
 		}
+		where := strings.TrimSpace("route " + e.Dev)
 		if p, err := netip.ParsePrefix(e.Dst); err == nil {
-			uses = append(uses, Use{p, "route by " + e.Dev})
+			uses = append(uses, Use{p, where})
 		} else if a, err := netip.ParseAddr(e.Dst); err == nil {
-			uses = append(uses, Use{netip.PrefixFrom(a, a.BitLen()), "route by " + e.Dev})
+			uses = append(uses, Use{netip.PrefixFrom(a, a.BitLen()), where})
 		}
 		for _, info := range e.AddrInfo {
 			if a, err := netip.ParseAddr(info.Local); err == nil {

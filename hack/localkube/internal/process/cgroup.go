@@ -20,7 +20,8 @@ import (
 // hierarchy with cgroup v2, one a controller with v1). What is started stays in its group whatever it
 // does afterwards, so the group is the one list of our processes that cannot be wrong.
 type Cgroup struct {
-	roots   []string // mount points of the hierarchies
+	roots   []string // mount points of the hierarchies that processes are kept in
+	beside  []string // mount point of v2 beside v1: it has no controllers, but runc makes empty groups there
 	path    string   // below each of them
 	unified bool
 }
@@ -32,32 +33,31 @@ func RootCgroup(name string) (Cgroup, error) {
 		return Cgroup{}, err
 	}
 	defer f.Close()
-	roots, unified := parseCgroupMounts(bufio.NewScanner(f))
-	if len(roots) == 0 {
-		return Cgroup{}, errors.New("no cgroup file system is mounted below /sys/fs/cgroup; Pods cannot run on this machine")
+	v1, v2 := parseCgroupMounts(bufio.NewScanner(f))
+	switch {
+	case len(v1) > 0:
+		return Cgroup{roots: v1, beside: v2, path: name}, nil
+	case len(v2) > 0:
+		return Cgroup{roots: v2, path: name, unified: true}, nil
 	}
-	return Cgroup{roots: roots, path: name, unified: unified}, nil
+	return Cgroup{}, errors.New("no cgroup file system is mounted below /sys/fs/cgroup; Pods cannot run on this machine")
 }
 
-// parseCgroupMounts reads lines of /proc/self/mounts. It reports whether the machine is on cgroup v2
-// alone: where v1 has the controllers, a v2 mount beside it has none worth using.
-func parseCgroupMounts(lines *bufio.Scanner) (roots []string, unified bool) {
+// parseCgroupMounts reads lines of /proc/self/mounts and returns the mount points of either version.
+func parseCgroupMounts(lines *bufio.Scanner) (v1, v2 []string) {
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
 		if len(fields) < 3 || !strings.HasPrefix(fields[1], "/sys/fs/cgroup") {
 			continue
 		}
-		if fields[2] != "cgroup" && fields[2] != "cgroup2" {
-			continue
-		}
-		if !slices.Contains(roots, fields[1]) {
-			roots = append(roots, fields[1])
-		}
-		if fields[2] == "cgroup2" && fields[1] == "/sys/fs/cgroup" {
-			unified = true
+		switch fields[2] {
+		case "cgroup":
+			v1 = append(v1, fields[1])
+		case "cgroup2":
+			v2 = append(v2, fields[1])
 		}
 	}
-	return roots, unified
+	return v1, v2
 }
 
 // Path is the group's path as the kubelet and runc name it, from the root of the hierarchies.
@@ -73,9 +73,11 @@ func (c Cgroup) Child(name string) Cgroup {
 }
 
 // Dirs returns the group's folder in each hierarchy.
-func (c Cgroup) Dirs() []string {
-	dirs := make([]string, len(c.roots))
-	for i, root := range c.roots {
+func (c Cgroup) Dirs() []string { return c.below(c.roots) }
+
+func (c Cgroup) below(roots []string) []string {
+	dirs := make([]string, len(roots))
+	for i, root := range roots {
 		dirs[i] = filepath.Join(root, c.path)
 	}
 	return dirs
@@ -185,7 +187,7 @@ func (c Cgroup) Kill(ctx context.Context) error {
 // Remove removes the group and all below it. Groups that hold processes stay, and are an error.
 func (c Cgroup) Remove() error {
 	var failed error
-	for _, dir := range c.Dirs() {
+	for _, dir := range c.below(slices.Concat(c.roots, c.beside)) {
 		var found []string
 		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.IsDir() {

@@ -113,11 +113,15 @@ func (t *Table) Start(ctx context.Context, p Program) error {
 	if err != nil {
 		return fmt.Errorf("%s ended at once; its log is %s", p.Name, t.Log(p.Name))
 	}
-	data, err := json.Marshal(Record{PID: pid, StartTicks: ticks, BootID: bootID(), Started: time.Now().Round(time.Second), Fingerprint: p.fingerprint()})
+	return t.write(p.Name, Record{PID: pid, StartTicks: ticks, BootID: bootID(), Started: time.Now().Round(time.Second), Fingerprint: p.fingerprint()})
+}
+
+func (t *Table) write(name string, r Record) error {
+	data, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(t.recordFile(p.Name), data, 0o644)
+	return os.WriteFile(t.recordFile(name), data, 0o644)
 }
 
 // spawn starts the launcher to Enter and waits until it has become the program.
