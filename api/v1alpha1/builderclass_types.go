@@ -55,7 +55,7 @@ type BuilderClassSpec struct {
 	// tolerations of the builder fleet's taints.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 
 	// env are variables for ci.sh in every phase of this class. Everything else wins over them.

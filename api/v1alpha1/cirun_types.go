@@ -29,6 +29,7 @@ type CIRun struct {
 	Spec CIRunSpec `json:"spec,omitzero"`
 	// status is how far it is.
 	// +optional
+	// +kubebuilder:default={state: Pending}
 	Status CIRunStatus `json:"status,omitempty,omitzero"`
 }
 
@@ -55,7 +56,7 @@ type CIRunSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:XValidation:rule="self.filter(p, p.type == 'Deployment').size() <= 1",message="a workflow has at most one phase of type Deployment"
 	Phases []PhaseTemplate `json:"phases,omitempty"`
 
@@ -170,7 +171,7 @@ type CIRunStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
 	Phases []RunPhaseStatus `json:"phases,omitempty"`
 
 	// startTime is when the run began: its commit was known and its phases planned.

@@ -35,7 +35,7 @@ const (
 
 // EnvVar is one variable for ci.sh.
 type EnvVar struct {
-	// name of the variable. Katkit's own names (KATKIT_*, GIT_*, LD_*, PATH) cannot be set.
+	// name of the variable. Katkit's own variables win over one of the same name.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -66,7 +66,7 @@ type PhaseTemplate struct {
 	// order of the phase: lower orders run first, equal orders side by side. 0 when absent.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=1000
+	// +kubebuilder:validation:Maximum=9999
 	Order int32 `json:"order,omitempty"`
 
 	// params are variables for ci.sh in this phase, as BuildParams in katkitconfig.js. Of equal names the

@@ -30,6 +30,7 @@ type Phase struct {
 	Spec PhaseSpec `json:"spec,omitzero"`
 	// status is how far it is.
 	// +optional
+	// +kubebuilder:default={state: Pending}
 	Status PhaseStatus `json:"status,omitempty,omitzero"`
 }
 
@@ -74,7 +75,7 @@ type PhaseSpec struct {
 	// after names the Phases that must have succeeded before this one begins: those of the next lower order.
 	// +optional
 	// +listType=set
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	After []string `json:"after,omitempty"`
 
@@ -160,7 +161,7 @@ type ExecutionSpec struct {
 	// tolerations of the builder Pods.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 }
 

@@ -1,6 +1,9 @@
 package v1alpha1
 
 import (
+	"path"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -101,7 +104,7 @@ type TenantRepoLinkSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:XValidation:rule="self.filter(p, p.type == 'Deployment').size() <= 1",message="a workflow has at most one phase of type Deployment"
 	Phases []PhaseTemplate `json:"phases,omitempty"`
 
@@ -111,6 +114,9 @@ type TenantRepoLinkSpec struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s')",message="pollInterval is 10s at least"
 	PollInterval *metav1.Duration `json:"pollInterval,omitempty"`
 }
+
+// Folder is folderPath without slashes around it: "" for the repository's root.
+func (s *TenantRepoLinkSpec) Folder() string { return strings.Trim(path.Clean("/"+s.FolderPath), "/") }
 
 // BuilderSpec says how builder Pods are made.
 type BuilderSpec struct {

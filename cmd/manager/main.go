@@ -1,0 +1,92 @@
+// Command manager runs Katkit's controllers: it checks links, plans runs and carries out their phases.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"katkit.dev/katkit/internal/controller"
+	"katkit.dev/katkit/internal/github"
+)
+
+// version is set when the binary is built.
+var version = "dev"
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "manager:", err)
+		os.Exit(1)
+	}
+}
+
+// settings are what the flags say.
+type settings struct {
+	hosts       []github.Host
+	metrics     string
+	probes      string
+	leaderElect bool
+	namespace   string
+	workers     int
+}
+
+func parse(args []string) (settings, zap.Options, error) {
+	var s settings
+	var logging zap.Options
+	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
+	flags.Func("github-host", "a GitHub that links may name, as NAME or NAME=URL; may be given again (default github.com)", func(value string) error {
+		host, err := github.ParseHost(value)
+		s.hosts = append(s.hosts, host)
+		return err
+	})
+	flags.StringVar(&s.metrics, "metrics-bind-address", "0", "address to serve metrics at, such as :8080; 0: nowhere")
+	flags.StringVar(&s.probes, "health-probe-bind-address", ":8081", "address to serve /healthz and /readyz at")
+	flags.BoolVar(&s.leaderElect, "leader-elect", false, "work only while holding the lease, so that several managers may run")
+	flags.StringVar(&s.namespace, "leader-election-namespace", "", "namespace of the lease (default: the manager's own)")
+	flags.IntVar(&s.workers, "workers", 8, "objects of a kind that are worked on at once")
+	logging.BindFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		return s, logging, fmt.Errorf("reading the flags: %w", err)
+	}
+	if flags.NArg() > 0 {
+		return s, logging, fmt.Errorf("unexpected argument %q: flags begin with --", flags.Arg(0))
+	}
+	return s, logging, nil
+}
+
+func run(args []string) error {
+	s, logging, err := parse(args)
+	if err != nil {
+		return err
+	}
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	factory, err := github.NewFactory(github.Options{Hosts: s.hosts, UserAgent: "katkit/" + version})
+	if err != nil {
+		return fmt.Errorf("reading --github-host: %w", err)
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	config.UserAgent = "katkit-manager/" + version
+	mgr, err := controller.NewManager(config, ctrl.Options{
+		Metrics:                       server.Options{BindAddress: s.metrics},
+		HealthProbeBindAddress:        s.probes,
+		LeaderElection:                s.leaderElect,
+		LeaderElectionID:              "katkit-manager",
+		LeaderElectionNamespace:       s.namespace,
+		LeaderElectionReleaseOnCancel: true,
+	}, factory, s.workers)
+	if err != nil {
+		return err
+	}
+	ctrl.Log.WithName("manager").Info("starting", "version", version, "githubHosts", factory.Hosts())
+	if err := mgr.Start(ctrl.SetupSignalHandler()); err != nil {
+		return fmt.Errorf("running the controllers: %w", err)
+	}
+	return nil
+}

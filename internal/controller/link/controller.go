@@ -1,0 +1,135 @@
+// Package link is the controller of TenantRepoLinks. It checks, again and again, that a link's namespace is a
+// tenant, that GitHub answers for its repository, and that its home branch is there, and says so in the
+// condition Ready.
+//
+// What always holds: a status is written only when it changes; an unchanged repository costs no rate limit.
+package link
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	domain "katkit.dev/katkit/internal/domain/link"
+	"katkit.dev/katkit/internal/report"
+	"katkit.dev/katkit/internal/source"
+)
+
+// +kubebuilder:rbac:groups=katkit.dev,resources=tenantrepolinks,verbs=get;list;watch
+// +kubebuilder:rbac:groups=katkit.dev,resources=tenantrepolinks/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Controller reconciles TenantRepoLinks. All fields are needed.
+type Controller struct {
+	// Client reads from the cache, and waits for it to have seen what this client wrote.
+	Client client.Client
+	// Source opens the repositories of links.
+	Source *source.Opener
+	// Recorder writes events.
+	Recorder events.EventRecorder
+	Clock    clock.PassiveClock
+	// Workers is how many links are checked at once.
+	Workers int
+}
+
+// SetupWithManager registers the controller with a manager.
+func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("tenantrepolink").
+		For(&v1alpha1.TenantRepoLink{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.linksIn), builder.OnlyMetadata,
+			builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers}).
+		Complete(c)
+}
+
+// Reconcile checks one link.
+func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var link v1alpha1.TenantRepoLink
+	if err := c.Client.Get(ctx, request.NamespacedName, &link); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !link.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	observation, err := c.observe(ctx, &link)
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
+	}
+	plan := domain.Decide(observation, c.Clock.Now())
+	if err := c.write(ctx, &link, plan.Status); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: plan.RequeueAfter}, nil
+}
+
+func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink) (domain.Observation, error) {
+	observation := domain.Observation{Link: link}
+	var namespace metav1.PartialObjectMetadata
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := c.Client.Get(ctx, types.NamespacedName{Name: link.Namespace}, &namespace); err != nil {
+		return observation, fmt.Errorf("reading namespace %s: %w", link.Namespace, err)
+	}
+	if namespace.Labels[v1alpha1.LabelTenant] == "" {
+		observation.Problem = domain.NotATenant(link.Namespace)
+		return observation, nil
+	}
+	repository, cause := c.Source.Open(ctx, link)
+	if cause == nil {
+		observation.Head, cause = repository.HomeBranch(ctx)
+	}
+	observation.Problem = cause
+	return observation, nil
+}
+
+func (c *Controller) write(ctx context.Context, link *v1alpha1.TenantRepoLink, status v1alpha1.TenantRepoLinkStatus) error {
+	if equality.Semantic.DeepEqual(link.Status, status) {
+		return nil
+	}
+	after := link.DeepCopy()
+	after.Status = status
+	if err := report.Status(ctx, c.Client, link, after); err != nil {
+		return err
+	}
+	report.Events(c.Recorder, after, happened(link.Status, status))
+	return nil
+}
+
+// happened tells of a Ready that became another.
+func happened(before, after v1alpha1.TenantRepoLinkStatus) []report.Event {
+	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReady), meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionReady)
+	if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
+		return nil
+	}
+	return []report.Event{{Warning: is.Status != metav1.ConditionTrue, Reason: is.Reason, Action: "Check", Note: is.Message}}
+}
+
+// linksIn finds the links of a namespace.
+func (c *Controller) linksIn(ctx context.Context, namespace client.Object) []ctrl.Request {
+	var links v1alpha1.TenantRepoLinkList
+	if err := c.Client.List(ctx, &links, client.InNamespace(namespace.GetName())); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "links could not be listed", "namespace", namespace.GetName())
+		return nil
+	}
+	requests := make([]ctrl.Request, 0, len(links.Items))
+	for i := range links.Items {
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&links.Items[i])})
+	}
+	return requests
+}

@@ -1,0 +1,117 @@
+package phase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	domain "katkit.dev/katkit/internal/domain/phase"
+	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/report"
+	"katkit.dev/katkit/internal/workload"
+)
+
+// act carries out a plan, in the order of its fields. Each step may have been done before.
+func (c *Controller) act(ctx context.Context, phase *v1alpha1.Phase, plan domain.Plan) error {
+	for _, pod := range plan.CreatePods {
+		err := c.create(ctx, phase, pod)
+		var cause *problem.Problem
+		if errors.As(err, &cause) {
+			return c.fail(ctx, phase, cause)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, keep := range plan.KeepLogs {
+		if err := c.keepLog(ctx, phase, keep, &plan.Status); err != nil {
+			return err
+		}
+	}
+	if err := c.write(ctx, phase, plan.Status); err != nil {
+		return err
+	}
+	for _, name := range plan.DeletePods {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: phase.Namespace, Name: name}}
+		if err := c.Core.Pods(pod.Namespace).Delete(ctx, name, metav1.DeleteOptions{}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("stopping builder Pod %s: %w", name, err)
+		}
+	}
+	for _, patch := range plan.PatchImages {
+		if err := c.patch(ctx, phase, patch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// create makes a builder Pod. One that the Phase owns already is as good; one of somebody else is a problem,
+// and never adopted. A full quota passes by itself.
+func (c *Controller) create(ctx context.Context, phase *v1alpha1.Phase, pod *corev1.Pod) error {
+	err := c.Client.Create(ctx, pod)
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsAlreadyExists(err):
+		var existing corev1.Pod
+		if err := c.Live.Get(ctx, client.ObjectKeyFromObject(pod), &existing); err != nil {
+			return fmt.Errorf("reading builder Pod %s: %w", pod.Name, err)
+		}
+		if !metav1.IsControlledBy(&existing, phase) {
+			return problem.Config(v1alpha1.ReasonNameConflict,
+				"Pod %s/%s is there already and is not this Phase's: delete it and start a new run", pod.Namespace, pod.Name)
+		}
+		return nil
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
+		return fmt.Errorf("builder Pod %s waits for quota: %w", pod.Name, err)
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		return problem.Config(v1alpha1.ReasonPodRejected, "the API server refused the builder Pod: %v", err)
+	}
+	return fmt.Errorf("creating builder Pod %s: %w", pod.Name, err)
+}
+
+// patch changes an image as the deployer. When the API server refuses it for good, the phase fails.
+func (c *Controller) patch(ctx context.Context, phase *v1alpha1.Phase, patch domain.PatchImage) error {
+	change := changeOf(phase, patch.Receipt, patch.ResourceVersion)
+	err := c.Deployer.Apply(ctx, change)
+	if err == nil {
+		return nil
+	}
+	if cause := workload.Explain(change, err); cause != nil {
+		return c.fail(ctx, phase, cause)
+	}
+	return err
+}
+
+// fail ends the phase for a problem that came up while it was carried out.
+func (c *Controller) fail(ctx context.Context, phase *v1alpha1.Phase, cause *problem.Problem) error {
+	var current v1alpha1.Phase // the status may have been written since it was observed
+	if err := c.Client.Get(ctx, client.ObjectKeyFromObject(phase), &current); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	status := *current.Status.DeepCopy()
+	domain.Fail(&current, &status, cause, c.Clock.Now())
+	return c.write(ctx, &current, status)
+}
+
+// write stores the status, if it is another, and tells of what changed.
+func (c *Controller) write(ctx context.Context, phase *v1alpha1.Phase, status v1alpha1.PhaseStatus) error {
+	if equality.Semantic.DeepEqual(phase.Status, status) {
+		return nil
+	}
+	after := phase.DeepCopy()
+	after.Status = status
+	if err := report.Status(ctx, c.Client, phase, after); err != nil {
+		return err
+	}
+	report.Events(c.Recorder, after, happened(phase.Spec, phase.Status, status))
+	return nil
+}

@@ -1,0 +1,99 @@
+// Package phase is the controller of Phases. It observes a Phase with its builder Pods or the services that
+// it deploys to, lets internal/domain/phase decide, and carries out the plan: it makes builder Pods, stores
+// their logs, changes images as the tenant's deployer, and writes the Phase's status.
+//
+// What always holds: a reconciliation writes the status once at most, and remembers nothing; a workload is
+// changed only after the status that says so is stored.
+package phase
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	domain "katkit.dev/katkit/internal/domain/phase"
+	"katkit.dev/katkit/internal/workload"
+)
+
+// +kubebuilder:rbac:groups=katkit.dev,resources=phases;ciruns,verbs=get;list;watch
+// +kubebuilder:rbac:groups=katkit.dev,resources=phases/status,verbs=patch
+// +kubebuilder:rbac:groups=katkit.dev,resources=phases/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=create
+// +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,resourceNames=katkit-deployer,verbs=impersonate
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Controller reconciles Phases. All fields are needed.
+type Controller struct {
+	// Client reads from the cache, and waits for it to have seen what this client wrote.
+	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
+	// Core reads logs and stores them.
+	Core corev1client.CoreV1Interface
+	// Deployer changes images.
+	Deployer *workload.Deployer
+	// Recorder writes events.
+	Recorder events.EventRecorder
+	Clock    clock.PassiveClock
+	// Workers is how many Phases are reconciled at once.
+	Workers int
+}
+
+const (
+	indexOwner   = "katkit.phase.owner"
+	indexRun     = "katkit.phase.run"
+	indexService = "katkit.phase.service"
+)
+
+// SetupWithManager registers the controller with a manager.
+func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	if err := indexFields(mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	deploying := handler.EnqueueRequestsFromMapFunc(c.phasesDeploying)
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("phase").
+		For(&v1alpha1.Phase{}).
+		Owns(&corev1.Pod{}).
+		Watches(&v1alpha1.Phase{}, handler.EnqueueRequestsFromMapFunc(c.phasesAfter)).
+		Watches(&appsv1.Deployment{}, deploying, builder.OnlyMetadata).
+		Watches(&appsv1.StatefulSet{}, deploying, builder.OnlyMetadata).
+		Watches(&appsv1.DaemonSet{}, deploying, builder.OnlyMetadata).
+		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers}).
+		Complete(c)
+}
+
+// Reconcile brings one Phase forward.
+func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var phase v1alpha1.Phase
+	if err := c.Client.Get(ctx, request.NamespacedName, &phase); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !phase.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil // what it owns goes with it
+	}
+	observation, err := c.observe(ctx, &phase)
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
+	}
+	plan := domain.Decide(observation, c.Clock.Now())
+	if err := c.act(ctx, &phase, plan); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: plan.RequeueAfter}, nil
+}

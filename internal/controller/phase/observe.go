@@ -1,0 +1,143 @@
+package phase
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	domain "katkit.dev/katkit/internal/domain/phase"
+	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/domain/rollout"
+	"katkit.dev/katkit/internal/workload"
+)
+
+// observe reads all that the decision needs and nothing more.
+func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain.Observation, error) {
+	observation := domain.Observation{Phase: phase}
+	owner := metav1.GetControllerOf(phase)
+	if owner == nil {
+		return observation, nil // not made by Katkit: no run, so nothing begins
+	}
+	active, err := c.runActive(ctx, phase.Namespace, owner)
+	if err != nil {
+		return observation, err
+	}
+	observation.RunActive = active
+	if observation.Before, err = c.before(ctx, phase, owner.UID); err != nil {
+		return observation, err
+	}
+	if phase.Spec.Type == v1alpha1.PhaseExecution {
+		observation.Pods, err = c.pods(ctx, phase)
+		return observation, err
+	}
+	needed, dryRun := domain.NeedsServices(observation)
+	if !needed {
+		return observation, nil
+	}
+	if observation.Services, err = c.services(ctx, phase); err != nil {
+		return observation, err
+	}
+	if dryRun {
+		observation.DryRun, err = c.dryRun(ctx, phase, observation.Services)
+	}
+	return observation, err
+}
+
+// runActive tells whether the run that owns the Phase is there and goes on.
+func (c *Controller) runActive(ctx context.Context, namespace string, owner *metav1.OwnerReference) (bool, error) {
+	var run v1alpha1.CIRun
+	if err := c.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: owner.Name}, &run); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			return false, nil
+		}
+		return false, fmt.Errorf("reading its run: %w", err)
+	}
+	return run.UID == owner.UID && run.DeletionTimestamp.IsZero() && !run.Status.State.Terminal(), nil
+}
+
+// before reads the states of the Phases that this one waits for.
+func (c *Controller) before(ctx context.Context, phase *v1alpha1.Phase, run types.UID) (map[string]v1alpha1.PhaseState, error) {
+	if len(phase.Spec.After) == 0 || phase.Status.StartTime != nil {
+		return nil, nil
+	}
+	var siblings v1alpha1.PhaseList
+	if err := c.Client.List(ctx, &siblings, client.InNamespace(phase.Namespace), client.MatchingFields{indexRun: string(run)}); err != nil {
+		return nil, fmt.Errorf("listing the Phases of its run: %w", err)
+	}
+	states := make(map[string]v1alpha1.PhaseState, len(siblings.Items))
+	for i := range siblings.Items {
+		states[siblings.Items[i].Name] = siblings.Items[i].Status.State
+	}
+	return states, nil
+}
+
+func (c *Controller) pods(ctx context.Context, phase *v1alpha1.Phase) (map[string]*corev1.Pod, error) {
+	var list corev1.PodList
+	if err := c.Client.List(ctx, &list, client.InNamespace(phase.Namespace), client.MatchingFields{indexOwner: string(phase.UID)}); err != nil {
+		return nil, fmt.Errorf("listing its builder Pods: %w", err)
+	}
+	pods := make(map[string]*corev1.Pod, len(list.Items))
+	for i := range list.Items {
+		pods[list.Items[i].Name] = &list.Items[i]
+	}
+	return pods, nil
+}
+
+// services reads the workloads live: by the receipts where they are written, else by the roles.
+func (c *Controller) services(ctx context.Context, phase *v1alpha1.Phase) (map[string]rollout.Service, error) {
+	services := map[string]rollout.Service{}
+	kinds := map[string]string{}
+	for _, receipt := range phase.Status.Receipts {
+		kinds[receipt.Role] = receipt.Kind
+	}
+	for _, want := range phase.Spec.Deployment.Services {
+		var service rollout.Service
+		var found bool
+		var err error
+		if kind := kinds[want.Role]; kind != "" {
+			service, found, err = workload.Get(ctx, c.Live, kind, phase.Namespace, want.Role)
+		} else {
+			service, found, err = workload.Find(ctx, c.Live, phase.Namespace, want.Role)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			services[want.Role] = service
+		}
+	}
+	return services, nil
+}
+
+// dryRun asks the API server whether the deployer could change all services.
+func (c *Controller) dryRun(ctx context.Context, phase *v1alpha1.Phase, services map[string]rollout.Service) (*problem.Problem, error) {
+	receipts, cause := domain.Receipts(phase, services)
+	if cause != nil {
+		return nil, nil // Decide says so itself
+	}
+	for _, receipt := range receipts {
+		change := changeOf(phase, receipt, "")
+		err := c.Deployer.DryRun(ctx, change)
+		if err == nil {
+			continue
+		}
+		if cause := workload.Explain(change, err); cause != nil {
+			return cause, nil
+		}
+		return nil, err
+	}
+	return nil, nil
+}
+
+func changeOf(phase *v1alpha1.Phase, receipt v1alpha1.Receipt, resourceVersion string) workload.Change {
+	return workload.Change{
+		Namespace: phase.Namespace, ServiceAccount: phase.Spec.Deployment.ServiceAccountName,
+		Kind: receipt.Kind, Name: receipt.Name, Container: receipt.Container,
+		Image: receipt.Image, ResourceVersion: resourceVersion,
+	}
+}

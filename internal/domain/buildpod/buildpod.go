@@ -1,0 +1,143 @@
+// Package buildpod makes the builder Pod of an execution phase. The phase's controller creates what it
+// returns. It is pure: the same Phase, attempt and replica always give the same Pod, name included.
+//
+// What always holds of a builder Pod: it is owned by its Phase and never restarted; it has no
+// ServiceAccount token; the clone credential is mounted into the checkout container alone.
+package buildpod
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
+)
+
+const (
+	volumeWorkspace  = "workspace"
+	volumeAgent      = "agent"
+	volumeCredential = "credential"
+
+	// gracePeriodSeconds is what a builder Pod has between TERM and KILL; the agent's own grace for ci.sh
+	// (contract.DefaultGraceSeconds) ends before it.
+	gracePeriodSeconds = int64(contract.DefaultGraceSeconds + 5)
+	// maxNameLength keeps the Pod's name within a DNS label, so that it is the Pod's hostname, too.
+	maxNameLength = 63
+)
+
+// Name returns the name of the builder Pod of an attempt (from 1) and replica (from 0) of a phase: readable,
+// a DNS label, and different for Phases of the same name that did not live at the same time.
+func Name(phase *v1alpha1.Phase, attempt, replica int32) string {
+	sum := fnv.New32a()
+	sum.Write([]byte(phase.UID))
+	suffix := fmt.Sprintf("-%08x-%d-%d", sum.Sum32(), attempt, replica)
+	prefix := strings.ReplaceAll(phase.Name, ".", "-")
+	if keep := maxNameLength - len(suffix); len(prefix) > keep {
+		prefix = prefix[:keep]
+	}
+	return strings.TrimRight(prefix, "-") + suffix
+}
+
+// Build returns the builder Pod of an attempt (from 1) and replica (from 0) of a phase of type Execution.
+func Build(phase *v1alpha1.Phase, attempt, replica int32) *corev1.Pod {
+	execution := phase.Spec.Execution
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:            Name(phase, attempt, replica),
+			Namespace:       phase.Namespace,
+			Labels:          labels(phase),
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(phase, v1alpha1.GroupVersion.WithKind("Phase"))},
+		},
+		Spec: corev1.PodSpec{
+			RestartPolicy:                 corev1.RestartPolicyNever,
+			TerminationGracePeriodSeconds: new(gracePeriodSeconds),
+			AutomountServiceAccountToken:  new(false),
+			EnableServiceLinks:            new(false),
+			NodeSelector:                  execution.NodeSelector,
+			Tolerations:                   execution.Tolerations,
+			Containers:                    []corev1.Container{checkout(phase), build(execution, replica)},
+			Volumes:                       volumes(execution),
+		},
+	}
+}
+
+func labels(phase *v1alpha1.Phase) map[string]string {
+	runUID := ""
+	if owner := metav1.GetControllerOf(phase); owner != nil {
+		runUID = string(owner.UID)
+	}
+	return map[string]string{
+		v1alpha1.LabelManagedBy: v1alpha1.ManagedBy,
+		v1alpha1.LabelComponent: v1alpha1.ComponentBuilder,
+		v1alpha1.LabelLink:      phase.Labels[v1alpha1.LabelLink],
+		v1alpha1.LabelRun:       phase.Spec.Run.Name,
+		v1alpha1.LabelRunUID:    runUID,
+	}
+}
+
+func checkout(phase *v1alpha1.Phase) corev1.Container {
+	execution := phase.Spec.Execution
+	container := corev1.Container{
+		Name:    contract.CheckoutContainer,
+		Image:   execution.AgentImage,
+		Command: []string{contract.AgentBinary, contract.CheckoutCommand},
+		Env: []corev1.EnvVar{
+			{Name: contract.VarRepoURL, Value: execution.RepositoryURL},
+			{Name: contract.VarGitSHA, Value: phase.Spec.SHA},
+		},
+		VolumeMounts: []corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+	}
+	if execution.CredentialSecret != "" {
+		container.VolumeMounts = append(container.VolumeMounts,
+			corev1.VolumeMount{Name: volumeCredential, MountPath: contract.CredentialDir, ReadOnly: true})
+	}
+	return container
+}
+
+func build(execution *v1alpha1.ExecutionSpec, replica int32) corev1.Container {
+	env := make([]corev1.EnvVar, 0, len(execution.Env)+1)
+	for _, variable := range execution.Env {
+		// The kubelet would expand $(NAME); $$ is its escape for a plain $.
+		env = append(env, corev1.EnvVar{Name: variable.Name, Value: strings.ReplaceAll(variable.Value, "$", "$$")})
+	}
+	container := corev1.Container{
+		Name:    contract.BuildContainer,
+		Image:   execution.Image,
+		Command: []string{contract.AgentPath, contract.ExecCommand},
+		Env:     append(env, corev1.EnvVar{Name: contract.VarReplicaID, Value: strconv.Itoa(int(replica))}),
+		VolumeMounts: []corev1.VolumeMount{
+			{Name: volumeWorkspace, MountPath: contract.WorkspaceDir},
+			{Name: volumeAgent, MountPath: contract.AgentMountDir, ReadOnly: true},
+		},
+	}
+	if execution.Resources != nil {
+		container.Resources = *execution.Resources
+	}
+	return container
+}
+
+func volumes(execution *v1alpha1.ExecutionSpec) []corev1.Volume {
+	volumes := []corev1.Volume{
+		{Name: volumeWorkspace, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+		{Name: volumeAgent, VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: execution.AgentImage}}},
+	}
+	if execution.CredentialSecret != "" {
+		volumes = append(volumes, corev1.Volume{Name: volumeCredential, VolumeSource: corev1.VolumeSource{
+			Secret: &corev1.SecretVolumeSource{
+				SecretName: execution.CredentialSecret,
+				Items:      []corev1.KeyToPath{{Key: v1alpha1.SecretKeyToken, Path: contract.CredentialKey}},
+			},
+		}})
+	}
+	return volumes
+}

@@ -1,0 +1,173 @@
+package phase
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/domain/rollout"
+)
+
+// Observation is all that Decide looks at.
+type Observation struct {
+	Phase *v1alpha1.Phase
+	// RunActive: the run is there, is not being deleted and has not ended.
+	RunActive bool
+	// Before are the Phases that spec.after names, by name; one that is not there has no entry.
+	Before map[string]v1alpha1.PhaseState
+	// Pods are the builder Pods of an execution phase, by name. One that is not in it does not exist: that
+	// was read from the API server, not only from a cache, where the status names it.
+	Pods map[string]*corev1.Pod
+	// Services are the workloads of a deployment phase as they are now, by role. A role without a
+	// workload has no entry.
+	Services map[string]rollout.Service
+	// DryRun is what stands in the way of changing the services as the deployer; nil when nothing does, or
+	// when it was not asked, since the receipts are written already.
+	DryRun *problem.Problem
+}
+
+// Plan is what is to be done, in the order of the fields.
+type Plan struct {
+	// CreatePods are builder Pods to be made before the status says that they run.
+	CreatePods []*corev1.Pod
+	// KeepLogs are the replicas whose log has to be stored before the status says that they ended.
+	KeepLogs []KeepLog
+	// Status is what the Phase's status shall be.
+	Status v1alpha1.PhaseStatus
+	// DeletePods are builder Pods that shall not go on.
+	DeletePods []string
+	// PatchImages are the services to be changed now, as the deployer.
+	PatchImages []PatchImage
+	// RequeueAfter is when to look again if nothing happens before; 0: only when something happens.
+	RequeueAfter time.Duration
+}
+
+// KeepLog asks for the end of a replica's log to be stored in a ConfigMap, whose name goes into the status.
+type KeepLog struct {
+	Attempt, Replica int32
+	Pod              string
+	// TailLines is the number of lines that hold the last 64 KiB, as the agent counted; 0: not known.
+	TailLines int64
+}
+
+// PatchImage asks for one container's image to be changed.
+type PatchImage struct {
+	Receipt v1alpha1.Receipt
+	// ResourceVersion of the workload that was looked at; the change is refused when it is another by then.
+	ResourceVersion string
+}
+
+// Decide tells what to do next with a phase. It is total: every observation has a plan, and an observation
+// of a phase that has ended keeps its status.
+func Decide(o Observation, now time.Time) Plan {
+	plan := Plan{Status: *o.Phase.Status.DeepCopy()}
+	switch {
+	case plan.Status.State.Terminal():
+		plan.DeletePods = unfinishedPods(o)
+	case !o.RunActive:
+		plan.DeletePods = unfinishedPods(o)
+	case o.Phase.Status.StartTime != nil:
+		proceed(o, &plan, now)
+	default:
+		begin(o, &plan, now)
+	}
+	return plan
+}
+
+// NeedsServices tells whether Decide will look at the services of the phase, and whether a dry run of their
+// change shall be part of the observation.
+func NeedsServices(o Observation) (needed, dryRun bool) {
+	status := o.Phase.Status
+	if o.Phase.Spec.Type != v1alpha1.PhaseDeployment || status.State.Terminal() || !o.RunActive {
+		return false, false
+	}
+	if status.StartTime != nil {
+		return true, false
+	}
+	ready := gate(o) == nil && !waitsForApproval(o.Phase)
+	return ready, ready
+}
+
+// begin starts a phase whose turn it is, or tells why it does not start.
+func begin(o Observation, plan *Plan, now time.Time) {
+	if blocked := gate(o); blocked != nil {
+		blocked(plan, now)
+		return
+	}
+	if waitsForApproval(o.Phase) {
+		plan.Status.State = v1alpha1.PhaseWaitingForApproval
+		plan.Status.Message = fmt.Sprintf("waits for approval: kubectl patch phase %s -n %s --type=merge -p '{\"spec\":{\"approved\":true}}'",
+			o.Phase.Name, o.Phase.Namespace)
+		setSucceeded(&plan.Status, o.Phase.Generation, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForApproval, plan.Status.Message, now)
+		return
+	}
+	if o.Phase.Spec.Type == v1alpha1.PhaseDeployment {
+		beginDeployment(o, plan, now)
+		return
+	}
+	beginExecution(o, plan, now)
+}
+
+func proceed(o Observation, plan *Plan, now time.Time) {
+	if o.Phase.Spec.Type == v1alpha1.PhaseDeployment {
+		proceedDeployment(o, plan, now)
+		return
+	}
+	proceedExecution(o, plan, now)
+}
+
+func waitsForApproval(p *v1alpha1.Phase) bool {
+	return p.Spec.Approval == v1alpha1.ApprovalManual && !p.Spec.Approved
+}
+
+// gate is nil when every phase before this one succeeded; otherwise it returns what becomes of the plan.
+func gate(o Observation) func(*Plan, time.Time) {
+	pending := false
+	for _, name := range o.Phase.Spec.After {
+		state, found := o.Before[name]
+		switch {
+		case !found:
+			return failing(o, problem.Config(v1alpha1.ReasonPhaseGone,
+				"Phase %s, which comes before this one, is gone; start a new run of the commit", name))
+		case state == v1alpha1.PhaseFailed || state == v1alpha1.PhaseSkipped:
+			return func(plan *Plan, now time.Time) { skip(o, plan, name, now) }
+		case state != v1alpha1.PhaseSucceeded:
+			pending = true
+		}
+	}
+	if pending {
+		return func(*Plan, time.Time) {}
+	}
+	return nil
+}
+
+func failing(o Observation, p *problem.Problem) func(*Plan, time.Time) {
+	return func(plan *Plan, now time.Time) { Fail(o.Phase, &plan.Status, p, now) }
+}
+
+func skip(o Observation, plan *Plan, before string, now time.Time) {
+	message := fmt.Sprintf("not started: Phase %s did not succeed", before)
+	plan.Status.State = v1alpha1.PhaseSkipped
+	plan.Status.Message = message
+	plan.Status.CompletionTime = timestamp(now)
+	setSucceeded(&plan.Status, o.Phase.Generation, metav1.ConditionFalse, v1alpha1.ReasonSkipped, message, now)
+}
+
+// deadline is when the phase times out; the second result is how long that is from now, above zero while
+// it has not come.
+func deadline(o Observation, now time.Time) time.Duration {
+	return o.Phase.Status.StartTime.Add(o.Phase.Spec.Timeout.Duration).Sub(now)
+}
+
+// timedOut is the problem of a phase that takes too long.
+func timedOut(o Observation, waitingFor string) *problem.Problem {
+	message := fmt.Sprintf("took longer than its timeout of %s", o.Phase.Spec.Timeout.Duration)
+	if waitingFor != "" {
+		message += "; at the end: " + waitingFor
+	}
+	return &problem.Problem{Class: v1alpha1.FailureUser, Reason: v1alpha1.ReasonTimedOut, Message: message}
+}

@@ -1,0 +1,64 @@
+package phase
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/problem"
+)
+
+// maxMessage is the bound of a status message in the API, in bytes.
+const maxMessage = 4096
+
+// Fail ends a phase in the status for a problem.
+func Fail(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, cause *problem.Problem, now time.Time) {
+	status.State = v1alpha1.PhaseFailed
+	status.FailureClass = cause.Class
+	status.Message = truncate(cause.Message)
+	status.CompletionTime = timestamp(now)
+	if status.StartTime == nil {
+		status.StartTime = timestamp(now)
+	}
+	setSucceeded(status, p.Generation, metav1.ConditionFalse, cause.Reason, status.Message, now)
+}
+
+func succeed(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, message string, now time.Time) {
+	status.State = v1alpha1.PhaseSucceeded
+	status.Message = truncate(message)
+	status.CompletionTime = timestamp(now)
+	setSucceeded(status, p.Generation, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, status.Message, now)
+}
+
+func run(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, message string, now time.Time) {
+	status.State = v1alpha1.PhaseRunning
+	status.Message = truncate(message)
+	status.StartTime = timestamp(now)
+	setSucceeded(status, p.Generation, metav1.ConditionUnknown, v1alpha1.ReasonRunning, status.Message, now)
+}
+
+func setSucceeded(status *v1alpha1.PhaseStatus, generation int64, is metav1.ConditionStatus, reason, message string, now time.Time) {
+	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionSucceeded, Status: is, Reason: reason, Message: message,
+		ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now.Truncate(time.Second)),
+	})
+}
+
+// timestamp cuts to the second, as the API does.
+func timestamp(t time.Time) *metav1.Time {
+	return new(metav1.NewTime(t.Truncate(time.Second)))
+}
+
+func truncate(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	const mark = " […]"
+	cut := maxMessage - len(mark)
+	for cut > 0 && message[cut]&0xC0 == 0x80 { // not within a rune
+		cut--
+	}
+	return message[:cut] + mark
+}

@@ -1,0 +1,213 @@
+package phase
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/problem"
+)
+
+// pullPatience is how long an image may fail to be pulled before the phase fails with it: long enough for
+// the kubelet's second try (its first backoff is 10 s), short enough that nobody waits for a typing error.
+const pullPatience = 20 * time.Second
+
+// verdict is what a builder Pod has come to.
+type verdict struct {
+	ended bool
+
+	// While it has not ended: what it waits for, and when to look again if nothing happens (0: need not).
+	waitingFor string
+	recheck    time.Duration
+
+	// Once it has ended.
+	problem                   *problem.Problem // nil: it succeeded
+	exitCode                  *int32
+	reason                    string
+	startTime, completionTime *metav1.Time
+	log                       *v1alpha1.LogStatus
+	keepLog                   bool // the log is longer than its tail in log
+	tailLines                 int64
+}
+
+// judge reads a builder Pod; nil is one that is gone. It goes by the containers' states, not by the Pod's
+// phase, which follows a second later.
+func judge(pod *corev1.Pod, now time.Time) verdict {
+	if pod == nil {
+		return ended(v1alpha1.FailureInfra, v1alpha1.ReasonPodGone,
+			"the builder Pod was deleted before it had ended; run the commit again")
+	}
+	build, checkout := containerState(pod, contract.BuildContainer), containerState(pod, contract.CheckoutContainer)
+	switch {
+	case build.Terminated != nil:
+		return judgeBuild(pod, build.Terminated, checkout.Terminated)
+	case pod.Status.Phase == corev1.PodFailed:
+		return ended(v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed, podFailure(pod))
+	case checkout.Terminated != nil && checkout.Terminated.ExitCode != 0 && build.Running == nil:
+		return judgeCheckout(checkout.Terminated)
+	case checkoutKilled(checkout.Terminated):
+		return judgeCheckout(checkout.Terminated)
+	}
+	for _, state := range []corev1.ContainerState{build, checkout} {
+		if state.Waiting != nil {
+			if v, decided := judgeWaiting(pod, state.Waiting, now); decided {
+				return v
+			}
+		}
+	}
+	return verdict{waitingFor: waitingFor(pod, build)}
+}
+
+// judgeBuild reads the end of the build container: the agent's report, as far as the container's own state
+// agrees with it, since ci.sh can write a termination message too.
+func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminated) verdict {
+	report, err := contract.ParseReport([]byte(build.Message))
+	if err != nil || int32(report.ExitCode) != build.ExitCode { //nolint:gosec // ParseReport bounds it to 0…255
+		v := judgeWithoutReport(build)
+		v.keepLog = true
+		return v
+	}
+	if report.Reason == contract.ReasonCheckoutFailed && checkout != nil {
+		if why, err := contract.ParseReport([]byte(checkout.Message)); err == nil && !why.Succeeded() {
+			report.Class, report.Reason, report.Message = why.Class, why.Reason, why.Message
+		}
+	}
+	v := verdict{
+		ended: true, exitCode: new(build.ExitCode), reason: string(report.Reason),
+		startTime: stamp(report.StartTime, build.StartedAt), completionTime: stamp(report.FinishTime, build.FinishedAt),
+		log:     &v1alpha1.LogStatus{Bytes: report.Log.Bytes, Tail: report.Tail},
+		keepLog: !report.LogComplete(), tailLines: report.Log.TailLines,
+	}
+	if !report.Succeeded() {
+		v.problem = &problem.Problem{Class: v1alpha1.FailureClass(report.Class), Reason: string(report.Reason), Message: report.Message}
+	}
+	if pod.DeletionTimestamp != nil && report.Reason == contract.ReasonTerminated {
+		v.problem.Message += "; the builder Pod was being deleted"
+	}
+	return v
+}
+
+func judgeWithoutReport(build *corev1.ContainerStateTerminated) verdict {
+	message := fmt.Sprintf("the build container ended with code %d and without the agent's report", build.ExitCode)
+	class, reason := v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed
+	switch build.Reason {
+	case "OOMKilled":
+		class, reason = v1alpha1.FailureUser, build.Reason
+		message = "the build container ran out of memory: raise builder.resources.limits.memory of the link, or use less"
+	case "StartError", "ContainerCannotRun":
+		class, reason = v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig
+		message = "the build container cannot be started: " + build.Message
+	}
+	v := ended(class, reason, message)
+	v.exitCode = new(build.ExitCode)
+	v.startTime, v.completionTime = stamp(time.Time{}, build.StartedAt), stamp(time.Time{}, build.FinishedAt)
+	return v
+}
+
+// judgeCheckout reads the end of a checkout that failed where the build container cannot tell of it.
+func judgeCheckout(checkout *corev1.ContainerStateTerminated) verdict {
+	if report, err := contract.ParseReport([]byte(checkout.Message)); err == nil && !report.Succeeded() {
+		return ended(v1alpha1.FailureClass(report.Class), string(report.Reason), report.Message)
+	}
+	return ended(v1alpha1.FailureInfra, string(contract.ReasonCheckoutFailed),
+		fmt.Sprintf("the checkout container ended with code %d (%s) and without a report", checkout.ExitCode, checkout.Reason))
+}
+
+// checkoutKilled: no word of it will reach the build container, which would wait for nothing.
+func checkoutKilled(checkout *corev1.ContainerStateTerminated) bool {
+	if checkout == nil || checkout.ExitCode == 0 {
+		return false
+	}
+	_, err := contract.ParseReport([]byte(checkout.Message))
+	return err != nil
+}
+
+// judgeWaiting tells of a container that will not start by itself.
+func judgeWaiting(pod *corev1.Pod, waiting *corev1.ContainerStateWaiting, now time.Time) (verdict, bool) {
+	switch waiting.Reason {
+	case "InvalidImageName", "ErrImageNeverPull":
+		return ended(v1alpha1.FailureConfig, v1alpha1.ReasonImagePullFailed, imageMessage(waiting)), true
+	case "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable":
+		left := pullPatience - now.Sub(scheduled(pod))
+		if left <= 0 {
+			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonImagePullFailed, imageMessage(waiting)), true
+		}
+		return verdict{waitingFor: imageMessage(waiting), recheck: left}, true
+	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+		left := pullPatience - now.Sub(scheduled(pod))
+		if left <= 0 {
+			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig,
+				"a container of the builder Pod cannot be made: "+waiting.Message), true
+		}
+		return verdict{waitingFor: waiting.Message, recheck: left}, true
+	}
+	return verdict{}, false
+}
+
+func imageMessage(waiting *corev1.ContainerStateWaiting) string {
+	return fmt.Sprintf("an image of the builder Pod cannot be pulled (%s): %s. Correct the image's name or push it, then start a new run",
+		waiting.Reason, waiting.Message)
+}
+
+// waitingFor says in words what a Pod that has not ended is about.
+func waitingFor(pod *corev1.Pod, build corev1.ContainerState) string {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
+			return "the builder Pod is not scheduled: " + condition.Message
+		}
+	}
+	if build.Running == nil {
+		return "the builder Pod is starting"
+	}
+	return "ci.sh is running"
+}
+
+func buildRuns(pod *corev1.Pod) bool {
+	return containerState(pod, contract.BuildContainer).Running != nil
+}
+
+func containerState(pod *corev1.Pod, name string) corev1.ContainerState {
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.Name == name {
+			return status.State
+		}
+	}
+	return corev1.ContainerState{}
+}
+
+func podFailure(pod *corev1.Pod) string {
+	parts := []string{"the builder Pod failed"}
+	for _, part := range []string{pod.Status.Reason, pod.Status.Message} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+func scheduled(pod *corev1.Pod) time.Time {
+	if pod.Status.StartTime != nil {
+		return pod.Status.StartTime.Time
+	}
+	return pod.CreationTimestamp.Time
+}
+
+func ended(class v1alpha1.FailureClass, reason, message string) verdict {
+	return verdict{ended: true, reason: reason, problem: &problem.Problem{Class: class, Reason: reason, Message: message}}
+}
+
+// stamp takes the agent's time, else the kubelet's.
+func stamp(agent time.Time, kubelet metav1.Time) *metav1.Time {
+	if !agent.IsZero() {
+		return timestamp(agent)
+	}
+	if kubelet.IsZero() {
+		return nil
+	}
+	return &kubelet
+}

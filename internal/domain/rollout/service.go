@@ -1,0 +1,113 @@
+// Package rollout knows the tenant's services: which workload a role of the service description names,
+// which of its containers is upgraded, and how far a rollout is. It is pure; the controllers read the
+// workloads.
+package rollout
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/domain/servicedesc"
+)
+
+// Kinds are the kinds of workload that a role can name, in the order in which they are looked for
+// (design: Deployment, then StatefulSet, then DaemonSet).
+var Kinds = []string{"Deployment", "StatefulSet", "DaemonSet"}
+
+// Service is a workload of the tenant, reduced to what a deployment looks at.
+type Service struct {
+	Kind            string
+	Namespace, Name string
+	ResourceVersion string
+	// Replicas that the workload asks for; for a DaemonSet, the nodes it shall run on.
+	Replicas int32
+	// Containers are the workload's own containers; init containers are never upgraded.
+	Containers []corev1.Container
+	// Progress of the newest rollout, as the workload's own controller sees it.
+	Progress Progress
+}
+
+// FromDeployment reduces a Deployment.
+func FromDeployment(d *appsv1.Deployment) Service {
+	return Service{
+		Kind: "Deployment", Namespace: d.Namespace, Name: d.Name, ResourceVersion: d.ResourceVersion,
+		Replicas: orOne(d.Spec.Replicas), Containers: d.Spec.Template.Spec.Containers,
+		Progress: deploymentProgress(d),
+	}
+}
+
+// FromStatefulSet reduces a StatefulSet.
+func FromStatefulSet(s *appsv1.StatefulSet) Service {
+	return Service{
+		Kind: "StatefulSet", Namespace: s.Namespace, Name: s.Name, ResourceVersion: s.ResourceVersion,
+		Replicas: orOne(s.Spec.Replicas), Containers: s.Spec.Template.Spec.Containers,
+		Progress: statefulSetProgress(s),
+	}
+}
+
+// FromDaemonSet reduces a DaemonSet.
+func FromDaemonSet(d *appsv1.DaemonSet) Service {
+	return Service{
+		Kind: "DaemonSet", Namespace: d.Namespace, Name: d.Name, ResourceVersion: d.ResourceVersion,
+		Replicas: d.Status.DesiredNumberScheduled, Containers: d.Spec.Template.Spec.Containers,
+		Progress: daemonSetProgress(d),
+	}
+}
+
+// Receipt plans the upgrade of a service: its container is chosen and its image now is recorded. The
+// problem says which containers there are when none can be chosen.
+func (s Service) Receipt(want v1alpha1.ServiceImage) (v1alpha1.Receipt, *problem.Problem) {
+	candidates := make([]servicedesc.Container, 0, len(s.Containers))
+	for _, container := range s.Containers {
+		candidates = append(candidates, servicedesc.Container{Name: container.Name, Image: container.Image})
+	}
+	name, err := servicedesc.PickContainer(want.Role, want.Image, candidates)
+	if err != nil {
+		return v1alpha1.Receipt{}, problem.Config(v1alpha1.ReasonServiceNotFound, "%s %s/%s: %v", s.Kind, s.Namespace, s.Name, err)
+	}
+	container := s.container(name)
+	return v1alpha1.Receipt{
+		Role: want.Role, Kind: s.Kind, Name: s.Name, Container: name,
+		PreviousImage: container.Image, Image: want.Image, Result: v1alpha1.ReceiptPlanned,
+		Env: int32(len(container.Env)), Replicas: s.Replicas, //nolint:gosec // far below 2^31: an object has 3 MiB at most
+	}, nil
+}
+
+// Image returns the image of a container; "" when there is no such container.
+func (s Service) Image(container string) string {
+	if c := s.container(container); c != nil {
+		return c.Image
+	}
+	return ""
+}
+
+func (s Service) container(name string) *corev1.Container {
+	for i := range s.Containers {
+		if s.Containers[i].Name == name {
+			return &s.Containers[i]
+		}
+	}
+	return nil
+}
+
+// NotFound is the problem of a role that no workload is named like.
+func NotFound(namespace, role string) *problem.Problem {
+	return problem.Config(v1alpha1.ReasonServiceNotFound,
+		"role %q of servicedescription.js: namespace %s has no Deployment, StatefulSet or DaemonSet of this name. "+
+			"Deploy the service once before Katkit upgrades it, or correct the role's Name", role, namespace)
+}
+
+func orOne(replicas *int32) int32 {
+	if replicas == nil {
+		return 1
+	}
+	return *replicas
+}
+
+func counts(have, want int32, what string) string {
+	return fmt.Sprintf("%d of %d replicas %s", have, want, what)
+}

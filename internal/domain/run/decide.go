@@ -1,0 +1,280 @@
+package run
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/problem"
+)
+
+const (
+	// maxWarnings and maxWarning are the bounds of status.warnings in the API.
+	maxWarnings = 10
+	maxWarning  = 512
+	// maxPhaseMessage is the bound of a phase's message in the run's status.
+	maxPhaseMessage = 1024
+	// linkPatience is when a run looks for its link again, should it have missed its creation.
+	linkPatience = 5 * time.Minute
+)
+
+// Observation is all that Decide looks at.
+type Observation struct {
+	Run *v1alpha1.CIRun
+	// Material is what the Phases are made of; nil when they are made, or when Problem is set.
+	Material *Material
+	// Problem stands in the way of making the Phases; nil when they are made.
+	Problem *problem.Problem
+	// Phases are the run's own, by name. One that the status names and is not among them does not exist.
+	Phases map[string]*v1alpha1.Phase
+	// BuilderPods tells whether builder Pods of the run are left that nobody is deleting yet.
+	BuilderPods bool
+}
+
+// Plan is what is to be done, in the order of the fields.
+type Plan struct {
+	// CreatePhases are to be made in this order, before the status names them.
+	CreatePhases []*v1alpha1.Phase
+	// Status is what the run's status shall be.
+	Status v1alpha1.CIRunStatus
+	// DeletePods: the builder Pods of the run are to be removed.
+	DeletePods bool
+	// Retry is the problem to come back for, after its RetryAfter or the caller's backoff.
+	Retry *problem.Problem
+}
+
+// NeedsMaterial tells whether Decide needs Material (or the Problem that stands in the way of it).
+func NeedsMaterial(run *v1alpha1.CIRun) bool {
+	return !run.Status.State.Terminal() && len(run.Status.Phases) == 0
+}
+
+// Decide tells what to do next with a run. It is total: every observation has a plan, and an observation
+// of a run that has ended keeps its status.
+func Decide(o Observation, now time.Time) Plan {
+	plan := Plan{Status: *o.Run.Status.DeepCopy()}
+	switch {
+	case plan.Status.State.Terminal():
+		plan.DeletePods = o.BuilderPods
+	case len(plan.Status.Phases) > 0:
+		follow(o, &plan, now)
+	case o.Problem != nil:
+		blocked(o, &plan, now)
+	case o.Material != nil:
+		begin(o, &plan, now)
+	}
+	return plan
+}
+
+// blocked tells why a run does not begin: it fails, or it waits if that passes by itself.
+func blocked(o Observation, plan *Plan, now time.Time) {
+	if !o.Problem.Transient {
+		finish(o.Run, &plan.Status, v1alpha1.RunFailed, o.Problem.Reason, o.Problem.Message, now)
+		return
+	}
+	plan.Status.State = v1alpha1.RunPending
+	setSucceeded(o.Run, &plan.Status, metav1.ConditionUnknown, o.Problem.Reason, o.Problem.Message, now)
+	plan.Retry = o.Problem
+}
+
+// begin makes the Phases and pins the commit.
+func begin(o Observation, plan *Plan, now time.Time) {
+	m := o.Material
+	plan.Status.SHA, plan.Status.Ref, plan.Status.PullRequest = m.Commit.SHA, m.Commit.Ref, m.Commit.PullRequest
+	plan.Status.Message, plan.Status.Author = m.Commit.Message, m.Commit.Author
+	plan.Status.ConfigSource = m.Workflow.Source
+	plan.Status.Warnings = limit(m.Warnings)
+	plan.Status.StartTime = timestamp(now)
+	phases := maps.Clone(o.Phases)
+	if phases == nil {
+		phases = map[string]*v1alpha1.Phase{}
+	}
+	for _, phase := range BuildPhases(o.Run, *m) {
+		if phases[phase.Name] == nil {
+			phases[phase.Name] = phase
+			plan.CreatePhases = append(plan.CreatePhases, phase)
+		}
+		plan.Status.Phases = append(plan.Status.Phases, v1alpha1.RunPhaseStatus{
+			Name: phase.Spec.Name, PhaseName: phase.Name, Type: phase.Spec.Type, Order: phase.Spec.Order,
+		})
+	}
+	project(&plan.Status, phases, now)
+	summarize(o.Run, &plan.Status, now)
+}
+
+// follow keeps the status true to the Phases, and ends the run when they all have ended.
+func follow(o Observation, plan *Plan, now time.Time) {
+	for _, phase := range plan.Status.Phases {
+		if o.Phases[phase.PhaseName] == nil {
+			finish(o.Run, &plan.Status, v1alpha1.RunFailed, v1alpha1.ReasonPhaseGone,
+				fmt.Sprintf("Phase %s was deleted before the run had ended; start a new run of the commit", phase.PhaseName), now)
+			plan.DeletePods = o.BuilderPods
+			return
+		}
+	}
+	project(&plan.Status, o.Phases, now)
+	summarize(o.Run, &plan.Status, now)
+	plan.DeletePods = plan.Status.State.Terminal() && o.BuilderPods
+}
+
+// project writes the state of each Phase into the run's status. A Phase whose turn it is counts as begun
+// even before it says so itself, so that one write tells of the end of a phase and the begin of the next.
+func project(status *v1alpha1.CIRunStatus, phases map[string]*v1alpha1.Phase, now time.Time) {
+	for i := range status.Phases {
+		entry := &status.Phases[i]
+		phase := phases[entry.PhaseName]
+		entry.State = stateOf(phase)
+		if entry.State == v1alpha1.PhasePending && turn(phase, phases) {
+			entry.State = v1alpha1.PhaseRunning
+		}
+		entry.Message = cut(phase.Status.Message, maxPhaseMessage)
+		entry.CompletionTime = phase.Status.CompletionTime
+		if entry.State != v1alpha1.PhasePending && entry.State != v1alpha1.PhaseSkipped && entry.StartTime == nil {
+			entry.StartTime = timestamp(now)
+		}
+	}
+}
+
+// turn tells whether a pending Phase begins now.
+func turn(phase *v1alpha1.Phase, phases map[string]*v1alpha1.Phase) bool {
+	if phase.Spec.Approval == v1alpha1.ApprovalManual && !phase.Spec.Approved {
+		return false
+	}
+	for _, name := range phase.Spec.After {
+		if before := phases[name]; before == nil || stateOf(before) != v1alpha1.PhaseSucceeded {
+			return false
+		}
+	}
+	return true
+}
+
+// summarize makes the run's own state of those of its phases.
+func summarize(run *v1alpha1.CIRun, status *v1alpha1.CIRunStatus, now time.Time) {
+	count := map[v1alpha1.PhaseState]int{}
+	var failed, current []string
+	for _, phase := range status.Phases {
+		count[phase.State]++
+		switch phase.State {
+		case v1alpha1.PhaseFailed:
+			failed = append(failed, fmt.Sprintf("phase %s failed: %s", phase.Name, phase.Message))
+		case v1alpha1.PhaseRunning, v1alpha1.PhaseWaitingForApproval:
+			current = append(current, phase.Name)
+		}
+	}
+	total := len(status.Phases)
+	switch {
+	case count[v1alpha1.PhaseSucceeded] == total:
+		finish(run, status, v1alpha1.RunSucceeded, v1alpha1.ReasonSucceeded, fmt.Sprintf("all %d phases succeeded", total), now)
+	case count[v1alpha1.PhaseSucceeded]+count[v1alpha1.PhaseFailed]+count[v1alpha1.PhaseSkipped] == total:
+		finish(run, status, v1alpha1.RunFailed, v1alpha1.ReasonPhaseFailed, cut(strings.Join(failed, "; "), 4*maxPhaseMessage), now)
+	case count[v1alpha1.PhaseRunning] == 0 && count[v1alpha1.PhaseWaitingForApproval] > 0:
+		status.State = v1alpha1.RunWaitingForApproval
+		setSucceeded(run, status, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForApproval, "waiting for approval: "+strings.Join(current, ", "), now)
+	default:
+		status.State = v1alpha1.RunRunning
+		setSucceeded(run, status, metav1.ConditionUnknown, v1alpha1.ReasonRunning,
+			fmt.Sprintf("%d of %d phases done%s", count[v1alpha1.PhaseSucceeded], total, running(current)), now)
+	}
+}
+
+func running(current []string) string {
+	if len(current) == 0 {
+		return ""
+	}
+	return ", now " + strings.Join(current, ", ")
+}
+
+func finish(run *v1alpha1.CIRun, status *v1alpha1.CIRunStatus, state v1alpha1.RunState, reason, message string, now time.Time) {
+	status.State = state
+	status.CompletionTime = timestamp(now)
+	is := metav1.ConditionFalse
+	if state == v1alpha1.RunSucceeded {
+		is = metav1.ConditionTrue
+	}
+	setSucceeded(run, status, is, reason, message, now)
+}
+
+func setSucceeded(run *v1alpha1.CIRun, status *v1alpha1.CIRunStatus, is metav1.ConditionStatus, reason, message string, now time.Time) {
+	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionSucceeded, Status: is, Reason: reason, Message: message,
+		ObservedGeneration: run.Generation, LastTransitionTime: metav1.NewTime(now.Truncate(time.Second)),
+	})
+}
+
+// stateOf is the state of a Phase; one that says nothing yet is pending.
+func stateOf(phase *v1alpha1.Phase) v1alpha1.PhaseState {
+	return cmp.Or(phase.Status.State, v1alpha1.PhasePending)
+}
+
+// timestamp cuts to the second, as the API does.
+func timestamp(t time.Time) *metav1.Time {
+	return new(metav1.NewTime(t.Truncate(time.Second)))
+}
+
+func limit(warnings []string) []string {
+	result := make([]string, 0, min(len(warnings), maxWarnings))
+	for i, warning := range warnings {
+		if i == maxWarnings-1 && len(warnings) > maxWarnings {
+			return append(result, fmt.Sprintf("and %d more", len(warnings)-i))
+		}
+		result = append(result, cut(warning, maxWarning))
+	}
+	return result
+}
+
+// cut bounds a text in bytes, between runes.
+func cut(text string, bytes int) string {
+	if len(text) <= bytes {
+		return text
+	}
+	const mark = " […]"
+	end := bytes - len(mark)
+	for end > 0 && text[end]&0xC0 == 0x80 {
+		end--
+	}
+	return text[:end] + mark
+}
+
+// LinkNotFound is the problem of a run whose link is not there (yet): it waits for it.
+func LinkNotFound(run *v1alpha1.CIRun) *problem.Problem {
+	return &problem.Problem{
+		Class: v1alpha1.FailureConfig, Reason: v1alpha1.ReasonLinkNotFound, Transient: true, RetryAfter: linkPatience,
+		Message: fmt.Sprintf("waiting for TenantRepoLink %s/%s, which is not there: apply it, or delete this run",
+			run.Namespace, run.Spec.Link.Name),
+	}
+}
+
+// ChooseClass finds the BuilderClass of a link: the one that it names, else the only default one.
+func ChooseClass(link *v1alpha1.TenantRepoLink, classes []v1alpha1.BuilderClass) (*v1alpha1.BuilderClass, *problem.Problem) {
+	want := link.Spec.Builder.ClassName
+	var defaults []string
+	var chosen *v1alpha1.BuilderClass
+	for i := range classes {
+		if want != "" && classes[i].Name == want {
+			return &classes[i], nil
+		}
+		if classes[i].Annotations[v1alpha1.AnnotationDefaultClass] == "true" {
+			chosen, defaults = &classes[i], append(defaults, classes[i].Name)
+		}
+	}
+	switch {
+	case want != "":
+		return nil, problem.Config(v1alpha1.ReasonNoBuilderClass,
+			"BuilderClass %s, which TenantRepoLink %s names, is not there: ask a cluster admin, or name another in spec.builder.className", want, link.Name)
+	case len(defaults) == 0:
+		return nil, problem.Config(v1alpha1.ReasonNoBuilderClass,
+			"no BuilderClass is the default one: a cluster admin marks one with: kubectl annotate builderclass NAME %s=true", v1alpha1.AnnotationDefaultClass)
+	case len(defaults) > 1:
+		slices.Sort(defaults)
+		return nil, problem.Config(v1alpha1.ReasonNoBuilderClass,
+			"BuilderClasses %s are all marked as the default one: a cluster admin leaves the annotation %s on one of them",
+			strings.Join(defaults, ", "), v1alpha1.AnnotationDefaultClass)
+	}
+	return chosen, nil
+}

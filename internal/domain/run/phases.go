@@ -1,0 +1,200 @@
+package run
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/workflow"
+)
+
+const (
+	defaultExecutionTimeout = time.Hour
+	// deploymentTimeout bounds the wait for a rollout; a Deployment's own progress deadline is usually shorter.
+	deploymentTimeout = 30 * time.Minute
+)
+
+// Tenant is what a namespace says about itself.
+type Tenant struct {
+	// Name is the value of the label katkit.dev/tenant; "" when the namespace is no tenant.
+	Name string
+	// Env is the annotation katkit.dev/env.
+	Env string
+}
+
+// EnvOf is the name of the environment that a link's runs see: the link's, else the tenant's.
+func (t Tenant) EnvOf(link *v1alpha1.TenantRepoLink) string {
+	if link.Spec.Env != "" {
+		return link.Spec.Env
+	}
+	return t.Env
+}
+
+// Commit is what is run.
+type Commit struct {
+	// SHA is 40 hex digits.
+	SHA string
+	// Message is the first line of the commit's message, Author its GitHub login or name.
+	Message, Author string
+	// Ref is the branch that it was asked for by, PullRequest the number of the pull request, if it was by those.
+	Ref         string
+	PullRequest int32
+}
+
+// Material is what the Phases of a run are made of.
+type Material struct {
+	Tenant   Tenant
+	Link     *v1alpha1.TenantRepoLink
+	Class    *v1alpha1.BuilderClass
+	Commit   Commit
+	CloneURL string
+	Workflow Workflow
+	// Services are the images that a deployment phase shall bring.
+	Services []v1alpha1.ServiceImage
+	// Warnings are those of all files that were read.
+	Warnings []string
+}
+
+// BuildPhases makes the Phases of a run, in ascending order. Each names the ones of the next lower order as
+// those that it waits for, and holds everything that it needs.
+func BuildPhases(run *v1alpha1.CIRun, m Material) []*v1alpha1.Phase {
+	phases := make([]*v1alpha1.Phase, 0, len(m.Workflow.Phases))
+	var after, same []string
+	for i, template := range m.Workflow.Phases {
+		if i > 0 && template.Order != m.Workflow.Phases[i-1].Order {
+			after, same = same, nil
+		}
+		phase := newPhase(run, m, template)
+		phase.Spec.After = slices.Clone(after)
+		if template.Type == v1alpha1.PhaseDeployment {
+			phase.Spec.Deployment = deployment(m)
+			phase.Spec.Timeout = metav1.Duration{Duration: deploymentTimeout}
+		} else {
+			phase.Spec.Execution = execution(run, m, template)
+			phase.Spec.Timeout = executionTimeout(m.Link)
+		}
+		phases = append(phases, phase)
+		same = append(same, phase.Name)
+	}
+	return phases
+}
+
+func newPhase(run *v1alpha1.CIRun, m Material, template v1alpha1.PhaseTemplate) *v1alpha1.Phase {
+	return &v1alpha1.Phase{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:      fmt.Sprintf("%s-%d-%s", run.Name, template.Order, workflow.Slug(template.Name)),
+			Namespace: run.Namespace,
+			Labels: map[string]string{
+				v1alpha1.LabelManagedBy: v1alpha1.ManagedBy,
+				v1alpha1.LabelLink:      m.Link.Name,
+				v1alpha1.LabelRun:       run.Name,
+			},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(run, v1alpha1.GroupVersion.WithKind("CIRun"))},
+		},
+		Spec: v1alpha1.PhaseSpec{
+			Run: v1alpha1.ObjectName{Name: run.Name}, Name: template.Name, Type: template.Type, Order: template.Order,
+			SHA: m.Commit.SHA, Approval: cmp.Or(template.Approval, v1alpha1.ApprovalAutomatic),
+		},
+	}
+}
+
+func deployment(m Material) *v1alpha1.DeploymentSpec {
+	return &v1alpha1.DeploymentSpec{
+		ServiceAccountName: cmp.Or(m.Link.Spec.Deployer.ServiceAccountName, v1alpha1.DefaultDeployer),
+		Services:           m.Services,
+	}
+}
+
+func execution(run *v1alpha1.CIRun, m Material, template v1alpha1.PhaseTemplate) *v1alpha1.ExecutionSpec {
+	builder := m.Link.Spec.Builder
+	spec := &v1alpha1.ExecutionSpec{
+		Image:         cmp.Or(template.Image, builder.Image, m.Class.Spec.Image),
+		AgentImage:    m.Class.Spec.AgentImage,
+		RepositoryURL: m.CloneURL,
+		Env:           environment(run, m, template),
+		Parallelism:   max(template.Parallelism, 1),
+		Resources:     cmp.Or(builder.Resources, m.Class.Spec.Resources),
+	}
+	if m.Link.Spec.SecretRef != nil {
+		spec.CredentialSecret = m.Link.Spec.SecretRef.Name
+	}
+	if builder.Fleet != v1alpha1.FleetTenant && !m.Workflow.LocalFleet {
+		spec.NodeSelector = maps.Clone(m.Class.Spec.NodeSelector)
+		spec.Tolerations = m.Class.Spec.Tolerations
+	}
+	if template.AllocationTag != "" {
+		if spec.NodeSelector == nil {
+			spec.NodeSelector = map[string]string{}
+		}
+		spec.NodeSelector[v1alpha1.LabelAllocationTag] = template.AllocationTag
+	}
+	return spec
+}
+
+func executionTimeout(link *v1alpha1.TenantRepoLink) metav1.Duration {
+	if link.Spec.Builder.Timeout != nil {
+		return *link.Spec.Builder.Timeout
+	}
+	return metav1.Duration{Duration: defaultExecutionTimeout}
+}
+
+// environment is what ci.sh sees (design §5): class, link, BuildParams, run, each winning over the one
+// before it, and Katkit's own variables over all.
+func environment(run *v1alpha1.CIRun, m Material, template v1alpha1.PhaseTemplate) []v1alpha1.EnvVar {
+	own := []v1alpha1.EnvVar{
+		{Name: contract.VarEnv, Value: m.Tenant.EnvOf(m.Link)},
+		{Name: contract.VarGitSHA, Value: m.Commit.SHA},
+		{Name: contract.VarGitRepo, Value: m.Link.Spec.Repository},
+		{Name: contract.VarCodePath, Value: m.Link.Spec.Folder()},
+		{Name: contract.VarReplicaCount, Value: strconv.Itoa(int(max(template.Parallelism, 1)))},
+		{Name: contract.VarTenant, Value: m.Tenant.Name},
+		{Name: contract.VarRun, Value: run.Name},
+		{Name: contract.VarPhaseName, Value: template.Name},
+		{Name: contract.VarBranch, Value: m.Commit.Ref},
+		{Name: contract.VarPullRequest, Value: pullRequest(m.Commit)},
+		{Name: contract.VarRepoURL, Value: m.CloneURL},
+		{Name: contract.VarCI, Value: "true"},
+		{Name: contract.VarKatkit, Value: "true"},
+	}
+	phase := []v1alpha1.EnvVar{{Name: contract.VarPhase, Value: template.Name}}
+	return merge(m.Class.Spec.Env, m.Link.Spec.Builder.Env, phase, template.Params, run.Spec.Env, own)
+}
+
+func pullRequest(commit Commit) string {
+	if commit.PullRequest == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(commit.PullRequest))
+}
+
+// merge joins lists of variables, the later one winning, in the order in which names first appear.
+// REPLICA_ID differs from Pod to Pod and is not among them.
+func merge(lists ...[]v1alpha1.EnvVar) []v1alpha1.EnvVar {
+	var result []v1alpha1.EnvVar
+	at := map[string]int{}
+	for _, variable := range slices.Concat(lists...) {
+		if variable.Name == contract.VarReplicaID {
+			continue
+		}
+		if i, there := at[variable.Name]; there {
+			result[i] = variable
+			continue
+		}
+		at[variable.Name] = len(result)
+		result = append(result, variable)
+	}
+	return result
+}
+
+func sorted(phases []v1alpha1.PhaseTemplate) []v1alpha1.PhaseTemplate {
+	result := slices.Clone(phases)
+	slices.SortStableFunc(result, func(a, b v1alpha1.PhaseTemplate) int { return cmp.Compare(a.Order, b.Order) })
+	return result
+}

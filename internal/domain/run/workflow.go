@@ -1,0 +1,143 @@
+package run
+
+import (
+	"fmt"
+	"strings"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/diagnostic"
+	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/domain/servicedesc"
+	"katkit.dev/katkit/internal/domain/workflow"
+)
+
+// File is a file of the repository at the run's commit.
+type File struct {
+	// Path from the repository's root.
+	Path string
+	// Found: the commit has it.
+	Found bool
+	// Content of the file.
+	Content []byte
+}
+
+// Workflow is the list of phases that a run follows.
+type Workflow struct {
+	// Source tells a person where it came from.
+	Source string
+	// LocalFleet asks for the tenant's own hosts.
+	LocalFleet bool
+	// Phases in ascending order.
+	Phases []v1alpha1.PhaseTemplate
+	// Warnings are problems of the file that do not stop the run.
+	Warnings []string
+}
+
+// Deploys tells whether the workflow has a deployment phase.
+func (w Workflow) Deploys() bool {
+	for _, phase := range w.Phases {
+		if phase.Type == v1alpha1.PhaseDeployment {
+			return true
+		}
+	}
+	return false
+}
+
+// ConfigPaths are where katkitconfig.js is looked up for a folder of the repository ("" is the root), the
+// first that is found counts.
+func ConfigPaths(folder string) []string {
+	if folder == "" {
+		return []string{workflow.FileName}
+	}
+	return []string{folder + "/" + workflow.FileName, workflow.FileName}
+}
+
+// DescriptionPath is where a folder's service description is.
+func DescriptionPath(folder string) string {
+	if folder == "" {
+		return servicedesc.FilePath
+	}
+	return folder + "/" + servicedesc.FilePath
+}
+
+// ChooseWorkflow takes the workflow of the run, else of the repository's file, else of the link (design §4).
+// files are those of ConfigPaths, in that order; they are not looked at when the run has phases of its own.
+func ChooseWorkflow(run *v1alpha1.CIRun, link *v1alpha1.TenantRepoLink, env string, files []File) (Workflow, *problem.Problem) {
+	if len(run.Spec.Phases) > 0 {
+		return Workflow{Source: "the run's spec.phases", Phases: sorted(run.Spec.Phases)}, nil
+	}
+	for _, file := range files {
+		if file.Found {
+			return fromFile(file, env)
+		}
+	}
+	if len(link.Spec.Phases) > 0 {
+		return Workflow{Source: fmt.Sprintf("spec.phases of TenantRepoLink %s", link.Name), Phases: sorted(link.Spec.Phases)}, nil
+	}
+	return Workflow{}, problem.Config(v1alpha1.ReasonNoWorkflow,
+		"the commit has no %s, and neither the run nor TenantRepoLink %s has spec.phases: add one of them to say which phases to run",
+		strings.Join(ConfigPaths(link.Spec.Folder()), " or "), link.Name)
+}
+
+func fromFile(file File, env string) (Workflow, *problem.Problem) {
+	parsed := workflow.Parse(file.Path, file.Content)
+	chosen, problems, found := parsed.ForEnv(env)
+	switch {
+	case problems.HasErrors():
+		return Workflow{}, problem.Config(v1alpha1.ReasonInvalidConfig, "%s", problems.Error())
+	case !found:
+		return Workflow{}, problem.Config(v1alpha1.ReasonInvalidConfig, "%s", parsed.MissingEnv(env).String())
+	}
+	result := Workflow{
+		Source:     fmt.Sprintf("%s (entry %s)", file.Path, chosen.EnvName),
+		LocalFleet: chosen.LocalFleet,
+		Warnings:   texts(problems.Warnings()),
+	}
+	for _, phase := range chosen.Phases {
+		result.Phases = append(result.Phases, template(phase))
+	}
+	return result, nil
+}
+
+func template(phase workflow.Phase) v1alpha1.PhaseTemplate {
+	result := v1alpha1.PhaseTemplate{
+		Name: phase.Name, Type: v1alpha1.PhaseType(phase.Type), Order: phase.Order, Parallelism: phase.Parallelism,
+		Image: phase.Image, Approval: v1alpha1.ApprovalAutomatic, AllocationTag: phase.AllocationTag,
+	}
+	if !phase.Automated {
+		result.Approval = v1alpha1.ApprovalManual
+	}
+	for _, param := range phase.Params {
+		result.Params = append(result.Params, v1alpha1.EnvVar{Name: param.Name, Value: param.Value})
+	}
+	return result
+}
+
+// Services reads the service description for the images that a commit's deployment shall bring. The
+// second result are warnings.
+func Services(file File, sha string) ([]v1alpha1.ServiceImage, []string, *problem.Problem) {
+	if !file.Found {
+		return nil, nil, problem.Config(v1alpha1.ReasonInvalidServiceDescription,
+			"the commit has no %s, which a deployment phase needs: export the service, put %s in place of the image's tag, and commit the file",
+			file.Path, servicedesc.Token)
+	}
+	description, problems := servicedesc.Parse(file.Path, file.Content)
+	changes, more := description.Changes(sha)
+	problems = append(problems, more...)
+	if problems.HasErrors() {
+		return nil, nil, problem.Config(v1alpha1.ReasonInvalidServiceDescription, "%s", problems.Error())
+	}
+	services := make([]v1alpha1.ServiceImage, 0, len(changes))
+	for _, change := range changes {
+		services = append(services, v1alpha1.ServiceImage{Role: change.Role, Image: change.Image})
+	}
+	return services, texts(problems.Warnings()), nil
+}
+
+func texts(list diagnostic.List) []string {
+	result := make([]string, 0, len(list))
+	for _, d := range list {
+		result = append(result, d.String())
+	}
+	return result
+}

@@ -1,0 +1,59 @@
+// Package report writes what the controllers found: the one status patch of a reconciliation, and the
+// events of what changed by it. No other package writes a status or an event.
+package report
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// maxNote is the bound of an event's note in the API, in bytes.
+const maxNote = 1024
+
+// Event is something that happened to an object, for people who `kubectl describe` it.
+type Event struct {
+	// Warning: somebody should look.
+	Warning bool
+	// Reason is one word in CamelCase, Action what Katkit was doing, in CamelCase, too.
+	Reason, Action string
+	// Note is the sentence for people.
+	Note string
+}
+
+// Status patches the status of an object from what it was in before to what it is in after. It fails with a
+// Conflict when somebody else changed the object in between, which makes the caller look again.
+func Status(ctx context.Context, c client.StatusClient, before, after client.Object) error {
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := c.Status().Patch(ctx, after, patch); err != nil {
+		return fmt.Errorf("writing the status of %s/%s: %w", after.GetNamespace(), after.GetName(), err)
+	}
+	return nil
+}
+
+// Events tells of what happened to an object.
+func Events(recorder events.EventRecorder, object runtime.Object, happened []Event) {
+	for _, event := range happened {
+		kind := corev1.EventTypeNormal
+		if event.Warning {
+			kind = corev1.EventTypeWarning
+		}
+		recorder.Eventf(object, nil, kind, event.Reason, event.Action, "%s", bounded(event.Note))
+	}
+}
+
+func bounded(note string) string {
+	if len(note) <= maxNote {
+		return note
+	}
+	const mark = " […]"
+	end := maxNote - len(mark)
+	for end > 0 && note[end]&0xC0 == 0x80 { // not within a rune
+		end--
+	}
+	return note[:end] + mark
+}

@@ -1,0 +1,174 @@
+// Package source reads what a TenantRepoLink points to: its GitHub repository, with the token of its
+// Secret. The controllers of links and runs use it. What it cannot read it tells as a problem.Problem, which
+// says whether to try again and what a person can do.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/domain/run"
+	"katkit.dev/katkit/internal/github"
+)
+
+// maxFile is the largest file that is read of a repository, in bytes (design §4).
+const maxFile = 256 << 10
+
+// Opener opens the repositories of links.
+type Opener struct {
+	// Secrets reads Secrets from the API server, one at a time: Katkit keeps none in memory.
+	Secrets client.Reader
+	GitHub  *github.Factory
+}
+
+// Repository is a link's repository, open for reading.
+type Repository struct {
+	link   *v1alpha1.TenantRepoLink
+	client *github.Client
+}
+
+// Open reads the link's token. No request is sent to GitHub yet.
+func (o *Opener) Open(ctx context.Context, link *v1alpha1.TenantRepoLink) (*Repository, *problem.Problem) {
+	token, cause := o.token(ctx, link)
+	if cause != nil {
+		return nil, cause
+	}
+	c, err := o.GitHub.Client(link.Spec.Host, token)
+	if err != nil {
+		return nil, describe(link, err, v1alpha1.ReasonHostNotAllowed)
+	}
+	return &Repository{link: link, client: c}, nil
+}
+
+func (o *Opener) token(ctx context.Context, link *v1alpha1.TenantRepoLink) (string, *problem.Problem) {
+	if link.Spec.SecretRef == nil {
+		return "", nil
+	}
+	key := types.NamespacedName{Namespace: link.Namespace, Name: link.Spec.SecretRef.Name}
+	var secret corev1.Secret
+	if err := o.Secrets.Get(ctx, key, &secret); err != nil {
+		if apierrors.IsNotFound(err) {
+			return "", problem.Config(v1alpha1.ReasonTokenMissing,
+				"Secret %s, which TenantRepoLink %s names, is not there: kubectl create secret generic %s -n %s --from-file=token=FILE",
+				key, link.Name, key.Name, key.Namespace)
+		}
+		return "", problem.Transient(v1alpha1.ReasonTokenMissing, "Secret %s could not be read: %v", key, err)
+	}
+	token := secret.Data[v1alpha1.SecretKeyToken]
+	if len(token) == 0 {
+		return "", problem.Config(v1alpha1.ReasonTokenMissing,
+			"Secret %s, which TenantRepoLink %s names, has no key %q with a GitHub token in it", key, link.Name, v1alpha1.SecretKeyToken)
+	}
+	return string(token), nil
+}
+
+// CloneURL is where git fetches the repository, without credentials.
+func (r *Repository) CloneURL() string { return r.client.CloneURL(r.link.Spec.Repository) }
+
+// HomeBranch returns the newest commit of the link's home branch.
+func (r *Repository) HomeBranch(ctx context.Context) (*v1alpha1.CommitStatus, *problem.Problem) {
+	commit, err := r.client.Branch(ctx, r.link.Spec.Repository, r.link.Spec.HomeBranch)
+	if err != nil {
+		return nil, r.missing(ctx, err, v1alpha1.ReasonHomeBranchNotFound)
+	}
+	status := &v1alpha1.CommitStatus{SHA: commit.SHA, Message: commit.Message, Author: commit.Author}
+	if !commit.Time.IsZero() {
+		status.Time = new(metav1.NewTime(commit.Time))
+	}
+	return status, nil
+}
+
+// Resolve finds the commit that a run asks for.
+func (r *Repository) Resolve(ctx context.Context, selector v1alpha1.CommitSelector) (run.Commit, *problem.Problem) {
+	var ref, sha string
+	switch {
+	case selector.Branch != "":
+		commit, err := r.client.Branch(ctx, r.link.Spec.Repository, selector.Branch)
+		if err != nil {
+			return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
+		}
+		return run.Commit{SHA: commit.SHA, Message: commit.Message, Author: commit.Author, Ref: selector.Branch}, nil
+	case selector.PullRequest != 0:
+		pull, err := r.client.PullRequest(ctx, r.link.Spec.Repository, int(selector.PullRequest))
+		if err != nil {
+			return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
+		}
+		ref, sha = pull.HeadRef, pull.HeadSHA
+	default:
+		sha = selector.SHA
+	}
+	commit, err := r.client.Commit(ctx, r.link.Spec.Repository, sha)
+	if err != nil {
+		return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
+	}
+	return run.Commit{SHA: commit.SHA, Message: commit.Message, Author: commit.Author, Ref: ref, PullRequest: selector.PullRequest}, nil
+}
+
+// File reads a file at a commit (40 hex digits). One that is not there is not a problem. One over 256 KiB is
+// a problem with the given reason.
+func (r *Repository) File(ctx context.Context, path, sha, tooLarge string) (run.File, *problem.Problem) {
+	content, err := r.client.File(ctx, r.link.Spec.Repository, path, sha, maxFile)
+	switch github.KindOf(err) {
+	case "":
+		if err != nil {
+			return run.File{}, describe(r.link, err, v1alpha1.ReasonGitHubUnavailable)
+		}
+		return run.File{Path: path, Found: true, Content: content}, nil
+	case github.KindNotFound:
+		return run.File{Path: path}, nil
+	case github.KindTooLarge:
+		return run.File{}, problem.Config(tooLarge, "%s:1:1: error: the file is over %d KiB, which is the most that Katkit reads: make it smaller",
+			path, maxFile>>10)
+	}
+	return run.File{}, describe(r.link, err, v1alpha1.ReasonGitHubUnavailable)
+}
+
+// missing describes an error about a part of the repository. What is not found may be the repository
+// itself, or hidden from this token, which GitHub answers in the same way.
+func (r *Repository) missing(ctx context.Context, err error, reason string) *problem.Problem {
+	if github.KindOf(err) == github.KindNotFound {
+		if _, repositoryErr := r.client.Repository(ctx, r.link.Spec.Repository); repositoryErr != nil {
+			return describe(r.link, repositoryErr, v1alpha1.ReasonRepositoryNotFound)
+		}
+	}
+	return describe(r.link, err, reason)
+}
+
+// describe makes a problem of GitHub's error; reason is the one for what is not found or makes no sense.
+func describe(link *v1alpha1.TenantRepoLink, err error, reason string) *problem.Problem {
+	message := err.Error() + credential(link)
+	switch github.KindOf(err) {
+	case github.KindUnauthorized, github.KindForbidden:
+		return problem.Config(v1alpha1.ReasonTokenRejected, "%s", message)
+	case github.KindHostNotAllowed:
+		return problem.Config(v1alpha1.ReasonHostNotAllowed, "%s", err)
+	case github.KindNotFound, github.KindUnprocessable, github.KindTooLarge:
+		return problem.Config(reason, "%s", message)
+	case github.KindRateLimited:
+		limited := problem.Transient(v1alpha1.ReasonRateLimited, "%s", message)
+		var detail *github.Error
+		if errors.As(err, &detail) && !detail.ResetTime.IsZero() {
+			limited.RetryAfter = max(time.Until(detail.ResetTime), time.Second)
+		}
+		return limited
+	}
+	return problem.Transient(v1alpha1.ReasonGitHubUnavailable, "%s", err)
+}
+
+// credential tells a person which token it was.
+func credential(link *v1alpha1.TenantRepoLink) string {
+	if link.Spec.SecretRef == nil {
+		return fmt.Sprintf(" (TenantRepoLink %s/%s names no Secret, so no token was used)", link.Namespace, link.Name)
+	}
+	return fmt.Sprintf(" (token of Secret %s/%s)", link.Namespace, link.Spec.SecretRef.Name)
+}
