@@ -126,7 +126,7 @@ func TestParseReportRefuses(t *testing.T) {
 		"a huge exit code":              `{"version":1,"class":"User","reason":"CIScriptFailed","exitCode":99999999999999999999}`,
 		"a negative log":                `{"version":1,"reason":"Completed","log":{"bytes":-1}}`,
 		"more lines than bytes":         `{"version":1,"reason":"Completed","log":{"bytes":1,"lines":2}}`,
-		"a tail longer than the log":    `{"version":1,"reason":"Completed","log":{"bytes":9,"lines":2,"tailLines":3}}`,
+		"a tail longer than the log":    `{"version":1,"reason":"Completed","log":{"bytes":9,"lines":2,"tailLines":7}}`,
 		"an end before the start":       `{"version":1,"reason":"Completed","startTime":"2024-01-02T00:00:00Z","finishTime":"2024-01-01T00:00:00Z"}`,
 		"more than Kubernetes delivers": `{"version":1,"reason":"Completed","x":"` + strings.Repeat("x", MaxReport) + `"}`,
 	} {
