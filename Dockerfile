@@ -11,6 +11,7 @@ ARG BASE_IMAGE=debian:bookworm-slim
 FROM ${BASE_IMAGE} AS git
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates git \
+ && apt-get clean \
  && rm -rf /var/lib/apt/lists/*
 
 # agent checks a commit out, and is mounted into every builder Pod, whatever its builder image.
@@ -32,6 +33,7 @@ FROM git AS builder
 ENV BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends bash buildah curl \
+ && apt-get clean \
  && rm -rf /var/lib/apt/lists/* \
  && mkdir -p /etc/containers \
  && printf '{"default": [{"type": "insecureAcceptAnything"}]}\n' > /etc/containers/policy.json \
