@@ -1,7 +1,6 @@
 package github_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -251,7 +250,7 @@ func TestTheTokenAndTheUserAgentAreSent(t *testing.T) {
 	defer listener.Close()
 	factory := factoryFor(t, listener.URL, github.Options{UserAgent: "katkit/1.2"})
 	for sent, want := range map[string]string{token: "Bearer " + token, "": ""} {
-		if _, err := clientOf(t, factory, sent).Repository(context.Background(), "acme/app"); err != nil {
+		if _, err := clientOf(t, factory, sent).Repository(t.Context(), "acme/app"); err != nil {
 			t.Fatal(err)
 		}
 		if got.Get("Authorization") != want || got.Get("User-Agent") != "katkit/1.2" || got.Get("X-GitHub-Api-Version") == "" {

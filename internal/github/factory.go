@@ -65,7 +65,7 @@ type fingerprint [sha256.Size]byte
 func NewFactory(options Options) (*Factory, error) {
 	hosts := options.Hosts
 	if len(hosts) == 0 {
-		hosts = []Host{GitHubDotCom()}
+		hosts = []Host{DotCom()}
 	}
 	f := &Factory{
 		hosts:     make(map[string]Host, len(hosts)),

@@ -17,8 +17,8 @@ type Host struct {
 	CloneURL string
 }
 
-// GitHubDotCom is the public GitHub.
-func GitHubDotCom() Host {
+// DotCom is the public GitHub.
+func DotCom() Host {
 	return Host{Name: "github.com", APIURL: "https://api.github.com/", CloneURL: "https://github.com/"}
 }
 
@@ -40,7 +40,7 @@ func ParseHost(value string) (Host, error) {
 		return Host{}, fmt.Errorf("GitHub host %q: %q is not a host name: expected NAME or NAME=https://ADDRESS", value, name)
 	}
 	if !explicit && name == "github.com" {
-		return GitHubDotCom(), nil
+		return DotCom(), nil
 	}
 	if !explicit {
 		address = "https://" + name

@@ -35,7 +35,7 @@ func TestParseHost(t *testing.T) {
 
 func TestAFactoryRefusesHostsThatAreIncompleteOrThereTwice(t *testing.T) {
 	for name, hosts := range map[string][]github.Host{
-		"twice":     {github.GitHubDotCom(), {Name: "GITHUB.com", APIURL: "https://x/", CloneURL: "https://x/"}},
+		"twice":     {github.DotCom(), {Name: "GITHUB.com", APIURL: "https://x/", CloneURL: "https://x/"}},
 		"no URL":    {{Name: "github.com"}},
 		"no slash":  {{Name: "github.com", APIURL: "https://api.github.com/v3"}},
 		"not a URL": {{Name: "github.com", APIURL: "api/"}},

@@ -78,7 +78,8 @@ func (c *Control) ForgetFaults(ctx context.Context) error {
 
 // Requests returns the record of requests, oldest first.
 func (c *Control) Requests(ctx context.Context) (requests []Request, err error) {
-	return requests, c.call(ctx, http.MethodGet, "requests", nil, &requests)
+	err = c.call(ctx, http.MethodGet, "requests", nil, &requests)
+	return requests, err
 }
 
 // ForgetRequests empties the record.

@@ -123,8 +123,8 @@ func (r *objectReader) stop() {
 		return
 	}
 	r.in.Close()
-	r.cmd.Process.Kill()
-	r.cmd.Wait()
+	_ = r.cmd.Process.Kill() // it may have ended already
+	_ = r.cmd.Wait()         // and says that it was killed
 	r.cmd = nil
 }
 

@@ -17,7 +17,7 @@ func TestReadsGoOnWhenTheirGitProcessIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, end := range map[string]func(){
-		"killed": func() { r.objects.cmd.Process.Kill(); r.objects.cmd.Wait() },
+		"killed": func() { _ = r.objects.cmd.Process.Kill(); _ = r.objects.cmd.Wait() },
 		"closed": server.Close,
 	} {
 		end()

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -98,9 +100,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	answer := &bufferedAnswer{header: http.Header{}, status: http.StatusOK}
 	s.api.ServeHTTP(answer, r)
-	for name, values := range answer.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.header)
 	if answer.status == http.StatusOK {
 		etag := etagOf(token, mediaType(r), answer)
 		w.Header().Set("ETag", etag)
@@ -159,12 +159,11 @@ func (s *Server) moved(r *http.Request, account *Account, name string) (reply, b
 
 // serveByID serves /repositories/ID/... like /repos/owner/name/...
 func (s *Server) serveByID(w http.ResponseWriter, r *http.Request) {
-	var id int64
-	fmt.Sscan(r.PathValue("id"), &id)
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	s.mu.Lock()
 	repository, ok := s.byID[id]
 	s.mu.Unlock()
-	if !ok {
+	if err != nil || !ok {
 		writeReply(w, notFound("Not Found", docs))
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -99,14 +100,15 @@ func New(options Options) (*Server, error) {
 	if s.options.RateLimit == 0 {
 		s.options.RateLimit = 5000
 	}
-	for token, account := range options.Tokens {
-		s.tokens[token] = account
-	}
+	maps.Copy(s.tokens, options.Tokens)
 	if _, err := os.Stat(s.backend); err != nil {
 		return nil, fmt.Errorf("fakegithub: git's http-backend is needed (Debian: package git): %w", err)
 	}
 	s.api, s.control = s.apiRoutes(), s.controlRoutes()
-	return s, s.load()
+	if err := s.load(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Close ends the git processes that serve reads. Requests after it start new ones.

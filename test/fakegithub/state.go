@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -139,9 +140,7 @@ func (s *Server) load() error {
 		return fmt.Errorf("%s: state.json: %w", s.options.Dir, err)
 	}
 	s.nextID = state.NextID
-	for name, id := range state.Renamed {
-		s.renamed[name] = id
-	}
+	maps.Copy(s.renamed, state.Renamed)
 	for _, stored := range state.Repositories {
 		repository := s.newRepository(stored)
 		s.byName[strings.ToLower(stored.Name)], s.byID[stored.ID] = repository, repository
