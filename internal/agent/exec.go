@@ -111,14 +111,15 @@ func verdict(status syscall.WaitStatus, stopped os.Signal) contract.Report {
 	case status.Signaled():
 		r.Class, r.Reason = contract.ClassUser, contract.ReasonCIScriptKilled
 		r.Message = fmt.Sprintf("ci.sh was killed by signal %d (%s)", r.Signal, unix.SignalName(status.Signal()))
-		if status.Signal() == syscall.SIGKILL {
-			r.Message += "; memory beyond the builder's limit is the usual cause"
-		}
 	case r.ExitCode != 0:
 		r.Class, r.Reason = contract.ClassUser, contract.ReasonCIScriptFailed
 		r.Message = fmt.Sprintf("ci.sh exited with code %d", r.ExitCode)
 	default:
 		r.Reason, r.Message = contract.ReasonCompleted, "ci.sh exited with code 0"
+	}
+	// A shell ends with this code when one of its commands was killed.
+	if r.Class == contract.ClassUser && r.ExitCode == 128+int(syscall.SIGKILL) {
+		r.Message += ": something in it was killed (SIGKILL); memory beyond the builder's limit is the usual cause"
 	}
 	return r
 }

@@ -71,6 +71,13 @@ func TestExecReportsAKilledScript(t *testing.T) {
 	}
 }
 
+func TestExecHintsAtACommandOutOfMemory(t *testing.T) {
+	r := runCI(t, "#!/bin/bash\nset -e\n(kill -9 $BASHPID)\n").wantFailure(contract.ClassUser, contract.ReasonCIScriptFailed, "SIGKILL", "memory")
+	if r.ExitCode != 137 || r.Signal != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestExecFindsAndRunsEveryKindOfScript(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string
