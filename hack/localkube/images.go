@@ -10,6 +10,7 @@ import (
 
 	"katkit.dev/katkit/hack/localkube/internal/cluster"
 	"katkit.dev/katkit/hack/localkube/internal/debian"
+	"katkit.dev/katkit/hack/localkube/internal/filelock"
 	"katkit.dev/katkit/hack/localkube/internal/image"
 	"katkit.dev/katkit/hack/localkube/internal/progress"
 )
@@ -37,6 +38,14 @@ func images(ctx context.Context, flags *flag.FlagSet, args []string) error {
 		return err
 	}
 	images := filepath.Join(cache, "localkube", "images")
+	if err := os.MkdirAll(images, 0o755); err != nil {
+		return err
+	}
+	unlock, err := filelock.Lock(ctx, filepath.Join(images, ".lock"), out, "another localkube makes the base images")
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	// The names are those of Docker Hub, so that Dockerfiles and Pods that ask for them get these.
 	busybox, base := "library/busybox:stable", "library/debian:"+image.DebianSuite+"-slim"
 	err = publish(out, busybox, func(func(string)) error {

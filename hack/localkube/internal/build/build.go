@@ -20,8 +20,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"katkit.dev/katkit/hack/localkube/internal/filelock"
 	"katkit.dev/katkit/hack/localkube/internal/progress"
 )
 
@@ -107,7 +106,7 @@ func (b *Builder) Ensure(ctx context.Context, programs []Program) (dir string, e
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := b.lock(dir)
+	unlock, err := filelock.Lock(ctx, filepath.Join(dir, ".lock"), b.Out, "another localkube builds the same programs")
 	if err != nil {
 		return "", err
 	}
@@ -131,26 +130,10 @@ func missing(dir string, programs []Program) []Program {
 	})
 }
 
-func (b *Builder) lock(dir string) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		done := b.Out.Start("build", func() string { return "waiting for another build of the same programs" })
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		done("the other build has ended")
-		if err != nil {
-			return nil, err
-		}
-	}
-	return func() { f.Close() }, nil
-}
-
 // build compiles into a folder beside the final one, then renames.
 func (b *Builder) build(ctx context.Context, dir string, module module, programs []Program) error {
-	temp, err := os.MkdirTemp(dir, ".build-")
-	if err != nil {
+	temp := filepath.Join(dir, ".build")
+	if err := errors.Join(os.RemoveAll(temp), os.Mkdir(temp, 0o755)); err != nil { // one that was killed may have left it
 		return err
 	}
 	defer os.RemoveAll(temp)

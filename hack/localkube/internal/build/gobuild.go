@@ -70,7 +70,8 @@ type counter struct {
 	mu         sync.Mutex
 	downloaded int
 	compiled   int
-	total      int // 0: not known yet
+	total      int
+	counted    bool // total is known
 	other      []string
 }
 
@@ -104,16 +105,16 @@ func (c *counter) countStale(r io.Reader) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.total = n
+	c.total, c.counted = n, true
 }
 
 func (c *counter) status() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.total == 0 && c.downloaded > 0:
+	case !c.counted && c.downloaded > 0:
 		return fmt.Sprintf("%d modules downloaded", c.downloaded)
-	case c.total == 0:
+	case !c.counted:
 		return "looking up packages"
 	case c.compiled >= c.total:
 		return fmt.Sprintf("%d packages compiled, linking", c.compiled)

@@ -16,14 +16,14 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"katkit.dev/katkit/hack/localkube/internal/filelock"
 	"katkit.dev/katkit/hack/localkube/internal/network"
 	"katkit.dev/katkit/hack/localkube/internal/pki"
 	"katkit.dev/katkit/hack/localkube/internal/process"
@@ -110,26 +110,14 @@ func (c *Cluster) path(elements ...string) string {
 func (c *Cluster) launcher() string { return c.path("bin", "localkube") }
 
 // lock makes sure that one command at a time changes the cluster.
-func (c *Cluster) lock() (unlock func(), err error) {
+func (c *Cluster) lock(ctx context.Context) (unlock func(), err error) {
 	if os.Geteuid() != 0 {
 		return nil, ErrNotRoot
 	}
 	if err := os.MkdirAll(c.State, 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(lockFile, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		done := c.Out.Start("lock", func() string { return "another localkube command is at work, waiting for it" })
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		done("free")
-		if err != nil {
-			return nil, err
-		}
-	}
-	return func() { f.Close() }, nil
+	return filelock.Lock(ctx, lockFile, c.Out, "another localkube command is at work")
 }
 
 // ownRun makes the run folder this state folder's. Two state folders would fight for one network namespace.

@@ -25,7 +25,7 @@ const (
 // Down ends everything that the cluster runs and removes what it made on the machine. The state folder
 // stays for the next Up, unless purge.
 func (c *Cluster) Down(ctx context.Context, purge bool) error {
-	unlock, err := c.lock()
+	unlock, err := c.lock(ctx)
 	if err != nil {
 		return err
 	}

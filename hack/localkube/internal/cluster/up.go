@@ -26,7 +26,7 @@ type Options struct {
 // Up starts the cluster, or what of it does not run, restarts what runs with another configuration, and
 // returns when it can be used.
 func (c *Cluster) Up(ctx context.Context, o Options) error {
-	unlock, err := c.lock()
+	unlock, err := c.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -138,10 +138,10 @@ func (c *Cluster) bringUp(ctx context.Context, v values) error {
 	if err := c.start(ctx, all[:api+1]); err != nil {
 		return err
 	}
-	if err := c.step(ctx, "sandbox image", func(ctx context.Context) error { return c.pushPause(ctx) }); err != nil {
+	if err := c.await(ctx, all[:api+1]); err != nil {
 		return err
 	}
-	if err := c.await(ctx, all[:api+1]); err != nil {
+	if err := c.pushPause(ctx); err != nil {
 		return err
 	}
 	if err := c.start(ctx, all[api+1:]); err != nil {
@@ -161,17 +161,26 @@ func (c *Cluster) bringUp(ctx context.Context, v values) error {
 			return fmt.Errorf("%s is not ready: %w", wait.what, err)
 		}
 	}
-	if !c.settings.Proven {
-		if err := c.step(ctx, "first Pod", c.runTestPod); err != nil {
-			return err
-		}
-		c.settings.Proven = true
-		if err := c.saveSettings(); err != nil {
-			return err
-		}
+	if err := c.prove(ctx); err != nil {
+		return err
 	}
 	c.Out.Line("cluster: ready, %s", time.Since(began).Round(100*time.Millisecond))
 	return nil
+}
+
+// prove runs a test Pod, once in a cluster's life.
+func (c *Cluster) prove(ctx context.Context) error {
+	if c.settings.Proven {
+		return nil
+	}
+	done := c.Out.Start("first Pod", func() string { return "waiting until it has run" })
+	if err := c.runTestPod(ctx); err != nil {
+		done("failed")
+		return err
+	}
+	done("ran")
+	c.settings.Proven = true
+	return c.saveSettings()
 }
 
 // start starts those components that do not run with their present configuration.
@@ -180,9 +189,11 @@ func (c *Cluster) start(ctx context.Context, list []component) error {
 		if c.table.Current(p.Program) {
 			continue
 		}
+		reason := "started"
 		if _, running := c.table.Find(p.Name); running {
-			c.Out.Line("%s: restarted, its configuration changed", p.Name)
+			reason = "restarted, its configuration changed"
 		}
+		c.Out.Line("%s: %s", p.Name, reason)
 		if err := c.table.Stop(p.Name, stopGrace); err != nil {
 			return err
 		}
@@ -199,7 +210,9 @@ const startLimit = 3 * time.Minute
 // await waits until all components of the list are well. One that ends meanwhile is an error at once.
 func (c *Cluster) await(ctx context.Context, list []component) error {
 	for _, p := range list {
-		began := time.Now()
+		if p.healthy(ctx) == nil {
+			continue
+		}
 		ended := func() error {
 			if _, running := c.table.Find(p.Name); !running {
 				return errors.New("it has ended")
@@ -209,7 +222,7 @@ func (c *Cluster) await(ctx context.Context, list []component) error {
 		done := c.Out.Start(p.Name, func() string { return "waiting until it is ready" })
 		if err := waitFor(ctx, startLimit, p.healthy, ended); err != nil {
 			done("failed")
-			return c.explain(p.Name, began, err)
+			return c.explain(p.Name, err)
 		}
 		done("ready")
 	}
@@ -217,7 +230,7 @@ func (c *Cluster) await(ctx context.Context, list []component) error {
 }
 
 // explain adds the end of a component's log to its failure, and what to do.
-func (c *Cluster) explain(name string, _ time.Time, err error) error {
+func (c *Cluster) explain(name string, err error) error {
 	advice := "run `localkube up` again"
 	if name == etcdName {
 		advice = "if its data is damaged (it is not synced to disk), `localkube down --purge` starts from nothing"
@@ -225,22 +238,7 @@ func (c *Cluster) explain(name string, _ time.Time, err error) error {
 	return fmt.Errorf("%s: %w; %s. The end of its log %s:\n%s", name, err, advice, c.table.Log(name), tail(c.table.Log(name), 15))
 }
 
-// step does something and shows how long it took.
-func (c *Cluster) step(ctx context.Context, name string, do func(context.Context) error) error {
-	done := c.Out.Start(name, func() string { return "at work" })
-	if err := do(ctx); err != nil {
-		done("failed")
-		return err
-	}
-	done("done")
-	return nil
-}
-
 func (c *Cluster) pushPause(ctx context.Context) error {
-	registry := c.components()[0]
-	if err := waitFor(ctx, 30*time.Second, registry.healthy, nil); err != nil {
-		return c.explain(registryName, time.Now(), err)
-	}
 	img, err := image.Pause(filepath.Join(c.settings.Programs, "pause"))
 	if err != nil {
 		return err

@@ -23,7 +23,6 @@ var Cluster = []Requirement{
 	{"conntrack", "conntrack"}, // kube-proxy clears stale UDP entries with it
 	{"runc", "runc"},
 	{"/usr/lib/cni/ptp", "containernetworking-plugins"},
-	{"mount", "mount"},
 }
 
 // Images is what the command images needs.

@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -19,7 +20,7 @@ import (
 const DebianSuite = "bookworm"
 
 // debianRecipe is part of the cache key: a change of how the image is made makes it anew.
-const debianRecipe = "1"
+const debianRecipe = "2"
 
 const archiveKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -98,7 +99,7 @@ var leftOut = []string{
 }
 
 // debianTar makes the Debian base system once, in the cache folder, and returns the path of its tar file.
-// It needs root. status is told what is done.
+// It needs root, and one caller at a time. status is told what is done.
 func debianTar(ctx context.Context, cache string, a Apt, status func(string)) (string, error) {
 	path := filepath.Join(cache, fmt.Sprintf("debian-%s-%s.tar.gz", DebianSuite, a.key()))
 	if _, err := os.Stat(path); err == nil {
@@ -108,8 +109,9 @@ func debianTar(ctx context.Context, cache string, a Apt, status func(string)) (s
 		return "", err
 	}
 	// Not below /tmp, which may forbid devices and programs.
-	root, err := os.MkdirTemp(cache, ".debian-")
-	if err != nil {
+	root := filepath.Join(cache, ".debian")
+	// One that was killed may have left it. Its mode becomes that of the image's root, whatever the umask.
+	if err := errors.Join(os.RemoveAll(root), os.Mkdir(root, 0o755), os.Chmod(root, 0o755)); err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(root)

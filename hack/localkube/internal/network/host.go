@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,9 +55,12 @@ func Check(plan Plan) error {
 func Ensure(plan Plan, stateFile string) (mtu int, err error) {
 	mtu = machineMTU()
 	if !Exists() {
-		if err := create(plan, mtu); err != nil {
+		if err := create(mtu); err != nil {
 			return 0, err
 		}
+	}
+	if err := configure(plan); err != nil {
+		return 0, err
 	}
 	if err := setSysctl("net/ipv4/ip_forward", "1", stateFile); err != nil {
 		return 0, err
@@ -64,23 +68,29 @@ func Ensure(plan Plan, stateFile string) (mtu int, err error) {
 	return mtu, ensureRules(plan)
 }
 
-func create(plan Plan, mtu int) error {
+// create makes namespace and link anew.
+func create(mtu int) error {
 	_ = run("ip", "link", "del", Device) // half of an earlier try
 	_ = run("ip", "netns", "del", Namespace)
 	_ = os.Remove(NamespaceFile) // a file that is no namespace: the machine stopped in between
+	if err := run("ip", "netns", "add", Namespace); err != nil {
+		return err
+	}
 	size := strconv.Itoa(mtu)
-	inside := []string{"-n", Namespace}
+	return run("ip", "link", "add", Device, "mtu", size, "type", "veth", "peer", "name", peer, "mtu", size, "netns", Namespace)
+}
+
+// configure gives both ends their addresses and routes. On a link that has them it changes nothing.
+func configure(plan Plan) error {
 	for _, args := range [][]string{
-		{"netns", "add", Namespace},
-		{"link", "add", Device, "mtu", size, "type", "veth", "peer", "name", peer, "mtu", size, "netns", Namespace},
-		append(inside, "link", "set", "lo", "up"),
-		append(inside, "addr", "add", plan.Node.String()+"/30", "dev", peer),
-		append(inside, "link", "set", peer, "up"),
-		append(inside, "route", "add", "default", "via", plan.Host.String()),
-		{"addr", "add", plan.Host.String() + "/30", "dev", Device},
+		{"-n", Namespace, "link", "set", "lo", "up"},
+		{"-n", Namespace, "addr", "replace", plan.Node.String() + "/30", "dev", peer},
+		{"-n", Namespace, "link", "set", peer, "up"},
+		{"-n", Namespace, "route", "replace", "default", "via", plan.Host.String()},
+		{"addr", "replace", plan.Host.String() + "/30", "dev", Device},
 		{"link", "set", Device, "up"},
-		{"route", "add", plan.Services.String(), "via", plan.Node.String()},
-		{"route", "add", plan.Pods.String(), "via", plan.Node.String()},
+		{"route", "replace", plan.Services.String(), "via", plan.Node.String()},
+		{"route", "replace", plan.Pods.String(), "via", plan.Node.String()},
 	} {
 		if err := run("ip", args...); err != nil {
 			return err
@@ -91,41 +101,45 @@ func create(plan Plan, mtu int) error {
 	})
 }
 
-// rules lets Pods out to where the machine can go; without them everything works that stays inside.
+// rules lets Pods out to where the machine can go, and nobody in but the machine itself: the registry and
+// some ports of components ask for no password. Without the rules everything works that stays inside.
 func rules(plan Plan) [][]string {
-	comment := []string{"-m", "comment", "--comment", Comment}
 	all := plan.Prefix.String()
 	return [][]string{
-		append([]string{"nat", "POSTROUTING", "-s", all, "!", "-d", all, "-j", "MASQUERADE"}, comment...),
-		append([]string{"filter", "FORWARD", "-i", Device, "-j", "ACCEPT"}, comment...),
-		append([]string{"filter", "FORWARD", "-o", Device, "-j", "ACCEPT"}, comment...),
+		{"nat", "POSTROUTING", "-s", all, "!", "-d", all, "-j", "MASQUERADE"},
+		{"filter", "FORWARD", "-o", Device, "-j", "DROP"},
+		{"filter", "FORWARD", "-o", Device, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT"},
+		{"filter", "FORWARD", "-i", Device, "-j", "ACCEPT"},
 	}
 }
 
+// ensureRules inserts the rules, the last of them at the top. When one is missing all are made anew, since
+// their order matters.
 func ensureRules(plan Plan) error {
+	missing := slices.ContainsFunc(rules(plan), func(rule []string) bool { return iptables("-C", rule) != nil })
+	if !missing {
+		return nil
+	}
+	if err := removeRules(); err != nil {
+		return err
+	}
 	for _, rule := range rules(plan) {
-		table, chain, match := rule[0], rule[1], rule[2:]
-		command := func(verb string) error {
-			return run("iptables", append([]string{"-w", "10", "-t", table, verb, chain}, match...)...)
-		}
-		if command("-C") == nil {
-			continue
-		}
-		if err := command("-I"); err != nil {
+		if err := iptables("-I", rule); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// iptables does something (a verb of iptables) with a rule: table, chain and what follows.
+func iptables(verb string, rule []string) error {
+	args := slices.Concat([]string{"-w", "10", "-t", rule[0], verb}, rule[1:], []string{"-m", "comment", "--comment", Comment})
+	return run("iptables", args...)
+}
+
 // Remove takes away all that Ensure made on the machine. It may be called when nothing is there.
 func Remove(stateFile string) error {
-	var failed []error
-	for _, table := range []string{"nat", "filter"} {
-		if err := removeRules(table); err != nil {
-			failed = append(failed, err)
-		}
-	}
+	failed := []error{removeRules()}
 	if _, err := os.Stat("/sys/class/net/" + Device); err == nil {
 		failed = append(failed, run("ip", "link", "del", Device))
 	}
@@ -135,22 +149,32 @@ func Remove(stateFile string) error {
 	return errors.Join(append(failed, RestoreSysctl(stateFile))...)
 }
 
-func removeRules(table string) error {
-	out, err := exec.Command("iptables", "-w", "10", "-t", table, "-S").Output()
-	if err != nil {
-		return nil // no iptables, no rules
-	}
-	for line := range strings.Lines(string(out)) {
-		fields := strings.Fields(line)
-		if !strings.Contains(line, "--comment "+Comment+" ") || fields[0] != "-A" {
-			continue
+// removeRules removes every rule that carries our comment, in whatever form it is.
+func removeRules() error {
+	for _, table := range []string{"nat", "filter"} {
+		out, err := exec.Command("iptables", "-w", "10", "-t", table, "-S").Output()
+		if err != nil {
+			continue // no iptables, no rules
 		}
-		fields[0] = "-D"
-		if err := run("iptables", append([]string{"-w", "10", "-t", table}, fields...)...); err != nil {
-			return err
+		for _, args := range ownRules(string(out)) {
+			if err := run("iptables", append([]string{"-w", "10", "-t", table, "-D"}, args...)...); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// ownRules finds our rules in what `iptables -S` prints, and returns each from its chain on.
+func ownRules(listing string) (rules [][]string) {
+	for line := range strings.Lines(listing) {
+		fields := strings.Fields(line)
+		i := slices.Index(fields, "--comment")
+		if len(fields) > 2 && fields[0] == "-A" && i >= 0 && i+1 < len(fields) && fields[i+1] == Comment {
+			rules = append(rules, fields[1:])
+		}
+	}
+	return rules
 }
 
 // inNamespace runs f in the cluster's network namespace, on a thread that ends with it.

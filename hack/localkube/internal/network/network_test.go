@@ -95,3 +95,23 @@ func TestParseNameServersLeavesOutLoopback(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestOwnRulesAreToldFromOthers(t *testing.T) {
+	listing := `-P FORWARD DROP
+-A FORWARD -i localkube0 -m comment --comment localkube -j ACCEPT
+-A FORWARD -i docker0 -m comment --comment "not localkube" -j ACCEPT
+-A FORWARD -i eth1 -m comment --comment localkube-other -j DROP
+-A FORWARD -o localkube0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT -m comment --comment localkube
+`
+	var got []string
+	for _, rule := range ownRules(listing) {
+		got = append(got, strings.Join(rule, " "))
+	}
+	want := []string{
+		"FORWARD -i localkube0 -m comment --comment localkube -j ACCEPT",
+		"FORWARD -o localkube0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT -m comment --comment localkube",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
