@@ -59,8 +59,10 @@ verify: ## Fail if anything generated is stale, a go.mod untidy, a file not gofm
 
 .PHONY: lint
 lint: ## golangci-lint: style, likely bugs, the import arrows, the API conventions
-	$(GOLANGCI_LINT) run
-	cd hack/localkube && $(subst tools/,../../tools/,$(GOLANGCI_LINT)) run --config ../../.golangci.yml
+	status=0; \
+	$(GOLANGCI_LINT) run || status=$$?; \
+	cd hack/localkube && $(subst tools/,../../tools/,$(GOLANGCI_LINT)) run --config ../../.golangci.yml || status=$$?; \
+	exit $$status
 
 ##@ Test
 
