@@ -114,9 +114,6 @@ func (c *Cluster) lock(ctx context.Context) (unlock func(), err error) {
 	if os.Geteuid() != 0 {
 		return nil, ErrNotRoot
 	}
-	if err := os.MkdirAll(c.State, 0o755); err != nil {
-		return nil, err
-	}
 	return filelock.Lock(ctx, lockFile, c.Out, "another localkube command is at work")
 }
 

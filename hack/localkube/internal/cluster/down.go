@@ -42,6 +42,9 @@ func (c *Cluster) Down(ctx context.Context, purge bool) error {
 	if purge {
 		return removeTree(c.State)
 	}
+	if _, err := os.Stat(c.State); errors.Is(err, fs.ErrNotExist) {
+		return nil // there never was a cluster
+	}
 	c.settings.AuditLog = ""
 	return c.saveSettings()
 }

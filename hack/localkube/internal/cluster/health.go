@@ -105,8 +105,16 @@ func request(ctx context.Context, client *http.Client, method, url, contentType 
 	return data, nil
 }
 
-// nodeReady tells whether the node is Ready.
+// nodeReady tells whether the node is Ready, and says so since the kubelet started: what an earlier kubelet
+// said stands for most of a minute.
 func (c *Cluster) nodeReady(ctx context.Context) error {
+	var lease struct{ Spec struct{ RenewTime time.Time } }
+	if err := c.get(ctx, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/"+nodeName, &lease); err != nil {
+		return err
+	}
+	if kubelet, running := c.table.Find(kubeletName); !running || lease.Spec.RenewTime.Before(kubelet.Started) {
+		return errors.New("the kubelet has not reported since it started")
+	}
 	var node struct {
 		Status struct {
 			Conditions []struct{ Type, Status, Message string }

@@ -14,6 +14,7 @@ import (
 
 	"katkit.dev/katkit/hack/localkube/internal/image"
 	"katkit.dev/katkit/hack/localkube/internal/network"
+	"katkit.dev/katkit/hack/localkube/internal/process"
 )
 
 // Options are what `up` can be told. Empty values leave what was chosen before.
@@ -31,6 +32,9 @@ func (c *Cluster) Up(ctx context.Context, o Options) error {
 		return err
 	}
 	defer unlock()
+	if err := os.MkdirAll(c.State, 0o755); err != nil {
+		return err
+	}
 	if err := c.choose(o); err != nil {
 		return err
 	}
@@ -105,7 +109,7 @@ func (c *Cluster) prepare() (values, error) {
 	if err := installSelf(c.launcher()); err != nil {
 		return values{}, err
 	}
-	for _, group := range []interface{ Create() error }{c.cgroup, c.cgroup.Child("shims"), c.cgroup.Child("components")} {
+	for _, group := range []process.Cgroup{c.cgroup, c.cgroup.Child("shims"), c.cgroup.Child("components")} {
 		if err := group.Create(); err != nil {
 			return values{}, err
 		}

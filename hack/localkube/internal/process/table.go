@@ -113,7 +113,7 @@ func (t *Table) Start(ctx context.Context, p Program) error {
 	if err != nil {
 		return fmt.Errorf("%s ended at once; its log is %s", p.Name, t.Log(p.Name))
 	}
-	return t.write(p.Name, Record{PID: pid, StartTicks: ticks, BootID: bootID(), Started: time.Now().Round(time.Second), Fingerprint: p.fingerprint()})
+	return t.write(p.Name, Record{PID: pid, StartTicks: ticks, BootID: bootID(), Started: time.Now().Truncate(time.Second), Fingerprint: p.fingerprint()})
 }
 
 func (t *Table) write(name string, r Record) error {
