@@ -99,6 +99,7 @@ demo: ## A run from build to verification, on $KUBECONFIG's cluster, else on the
 .PHONY: cluster-up
 cluster-up: ## Start or repair the local Kubernetes (the first time builds it, about a quarter of an hour)
 	$(LOCALKUBE) up
+	$(LOCALKUBE) images
 
 .PHONY: cluster-down
 cluster-down: ## Stop the local Kubernetes; its state is kept for the next start

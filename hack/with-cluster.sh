@@ -25,6 +25,7 @@ if ((EUID != 0)); then
     exit 1
 fi
 go run -C hack/localkube . up
+go run -C hack/localkube . images
 environment=$(go run -C hack/localkube . status -o env)
 set -a
 eval "$environment"

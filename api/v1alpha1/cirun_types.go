@@ -29,7 +29,7 @@ type CIRun struct {
 	Spec CIRunSpec `json:"spec,omitzero"`
 	// status is how far it is.
 	// +optional
-	// +kubebuilder:default={state: Pending}
+	// +default={"state": "Pending"}
 	Status CIRunStatus `json:"status,omitempty,omitzero"`
 }
 

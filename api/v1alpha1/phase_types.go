@@ -30,7 +30,7 @@ type Phase struct {
 	Spec PhaseSpec `json:"spec,omitzero"`
 	// status is how far it is.
 	// +optional
-	// +kubebuilder:default={state: Pending}
+	// +default={"state": "Pending"}
 	Status PhaseStatus `json:"status,omitempty,omitzero"`
 }
 
@@ -397,7 +397,7 @@ type Receipt struct {
 	Container string `json:"container,omitempty"`
 
 	// previousImage is what the container ran before.
-	// +required
+	// +optional
 	// +kubebuilder:validation:MinLength=0
 	// +kubebuilder:validation:MaxLength=1024
 	PreviousImage string `json:"previousImage,omitempty"`

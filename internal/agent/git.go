@@ -86,8 +86,7 @@ func (g *repository) run(ctx context.Context, args ...string) error {
 	for line := range strings.Lines(said) {
 		g.log.say("git: %s", strings.TrimRight(line, "\r\n"))
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if _, ended := errors.AsType[*exec.ExitError](err); ended {
 		return &gitError{stderr: said}
 	}
 	return err

@@ -128,7 +128,7 @@ func readFirstLine(root *os.Root, name string) (string, error) {
 	}
 	defer f.Close()
 	line, err := bufio.NewReader(io.LimitReader(f, maxShebang)).ReadString('\n')
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
 	return strings.TrimSuffix(line, "\n"), nil

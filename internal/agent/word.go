@@ -92,7 +92,7 @@ func awaitHangup(ctx context.Context, fd int) error {
 		timeout = int(time.Until(deadline)/time.Millisecond) + 1
 	}
 	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, timeout)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, timeout) //nolint:gosec // a file descriptor is a small number
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:

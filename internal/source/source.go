@@ -129,8 +129,9 @@ func (r *Repository) File(ctx context.Context, path, sha, tooLarge string) (run.
 	case github.KindTooLarge:
 		return run.File{}, problem.Config(tooLarge, "%s:1:1: error: the file is over %d KiB, which is the most that Katkit reads: make it smaller",
 			path, maxFile>>10)
+	default:
+		return run.File{}, describe(r.link, err, v1alpha1.ReasonGitHubUnavailable)
 	}
-	return run.File{}, describe(r.link, err, v1alpha1.ReasonGitHubUnavailable)
 }
 
 // missing describes an error about a part of the repository. What is not found may be the repository
@@ -161,8 +162,9 @@ func describe(link *v1alpha1.TenantRepoLink, err error, reason string) *problem.
 			limited.RetryAfter = max(time.Until(detail.ResetTime), time.Second)
 		}
 		return limited
+	default:
+		return problem.Transient(v1alpha1.ReasonGitHubUnavailable, "%s", err)
 	}
-	return problem.Transient(v1alpha1.ReasonGitHubUnavailable, "%s", err)
 }
 
 // credential tells a person which token it was.

@@ -23,8 +23,7 @@ import (
 func (c *Controller) act(ctx context.Context, phase *v1alpha1.Phase, plan domain.Plan) error {
 	for _, pod := range plan.CreatePods {
 		err := c.create(ctx, phase, pod)
-		var cause *problem.Problem
-		if errors.As(err, &cause) {
+		if cause, refused := errors.AsType[*problem.Problem](err); refused {
 			return c.fail(ctx, phase, cause)
 		}
 		if err != nil {

@@ -20,8 +20,9 @@ func happened(spec v1alpha1.PhaseSpec, before, after v1alpha1.PhaseStatus) []rep
 		return []report.Event{started(spec, after)}
 	case v1alpha1.PhaseFailed:
 		return []report.Event{{Warning: true, Reason: string(after.State), Action: "Run", Note: after.Message}}
+	default:
+		return nil
 	}
-	return nil
 }
 
 func started(spec v1alpha1.PhaseSpec, status v1alpha1.PhaseStatus) report.Event {

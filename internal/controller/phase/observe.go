@@ -118,7 +118,7 @@ func (c *Controller) services(ctx context.Context, phase *v1alpha1.Phase) (map[s
 func (c *Controller) dryRun(ctx context.Context, phase *v1alpha1.Phase, services map[string]rollout.Service) (*problem.Problem, error) {
 	receipts, cause := domain.Receipts(phase, services)
 	if cause != nil {
-		return nil, nil // Decide says so itself
+		return cause, nil
 	}
 	for _, receipt := range receipts {
 		change := changeOf(phase, receipt, "")

@@ -106,8 +106,7 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 func (c *Controller) act(ctx context.Context, run *v1alpha1.CIRun, plan domain.Plan) error {
 	for _, phase := range plan.CreatePhases {
 		err := c.create(ctx, run, phase)
-		var cause *problem.Problem
-		if errors.As(err, &cause) {
+		if cause, refused := errors.AsType[*problem.Problem](err); refused {
 			return c.write(ctx, run, domain.Decide(domain.Observation{Run: run, Problem: cause}, c.Clock.Now()).Status)
 		}
 		if err != nil {

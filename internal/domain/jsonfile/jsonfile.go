@@ -130,7 +130,7 @@ func skipString(b []byte, i int) int {
 // skipComment returns the offset after the comment that starts at i, or after
 // the slash where none starts.
 func skipComment(b []byte, i int) int {
-	end := ""
+	var end string
 	switch {
 	case bytes.HasPrefix(b[i:], []byte("//")):
 		end = "\n"

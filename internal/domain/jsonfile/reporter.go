@@ -1,6 +1,7 @@
 package jsonfile
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -105,10 +106,8 @@ func sourceOffset(v hujson.Value, offset int) int {
 	if !ok || lit.Kind() != '"' || offset < 0 || 1+offset >= len(lit) {
 		return 0
 	}
-	for _, c := range lit[:1+offset] {
-		if c == '\\' {
-			return 0
-		}
+	if bytes.ContainsRune(lit[:1+offset], '\\') {
+		return 0
 	}
 	return 1 + offset
 }

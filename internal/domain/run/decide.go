@@ -19,6 +19,8 @@ const (
 	// maxWarnings and maxWarning are the bounds of status.warnings in the API.
 	maxWarnings = 10
 	maxWarning  = 512
+	// maxConfigSource is the bound of status.configSource in the API.
+	maxConfigSource = 512
 	// maxPhaseMessage is the bound of a phase's message in the run's status.
 	maxPhaseMessage = 1024
 	// linkPatience is when a run looks for its link again, should it have missed its creation.
@@ -88,7 +90,7 @@ func begin(o Observation, plan *Plan, now time.Time) {
 	m := o.Material
 	plan.Status.SHA, plan.Status.Ref, plan.Status.PullRequest = m.Commit.SHA, m.Commit.Ref, m.Commit.PullRequest
 	plan.Status.Message, plan.Status.Author = m.Commit.Message, m.Commit.Author
-	plan.Status.ConfigSource = m.Workflow.Source
+	plan.Status.ConfigSource = cut(m.Workflow.Source, maxConfigSource)
 	plan.Status.Warnings = limit(m.Warnings)
 	plan.Status.StartTime = timestamp(now)
 	phases := maps.Clone(o.Phases)
@@ -165,6 +167,7 @@ func summarize(run *v1alpha1.CIRun, status *v1alpha1.CIRunStatus, now time.Time)
 			failed = append(failed, fmt.Sprintf("phase %s failed: %s", phase.Name, phase.Message))
 		case v1alpha1.PhaseRunning, v1alpha1.PhaseWaitingForApproval:
 			current = append(current, phase.Name)
+		default: // counted, that is all
 		}
 	}
 	total := len(status.Phases)
