@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/test/install"
+)
+
+// service is what is seen of a tenant at one moment.
+type service struct {
+	deployment appsv1.Deployment
+	pods       []types.UID
+	runs       []string
+	answer     answer
+}
+
+// answer is what the sample service says about itself.
+type answer struct {
+	Service, Version, Release, Env, Greeting string
+}
+
+func (a answer) String() string {
+	return fmt.Sprintf("version %s, release %s, env %s, %q", clip(a.Version), a.Release, a.Env, a.Greeting)
+}
+
+func clip(sha string) string { return sha[:min(7, len(sha))] }
+
+// observe looks at the service of both tenants, and asks it through the API server.
+func (d *stage) observe(ctx context.Context) (map[string]service, error) {
+	seen := map[string]service{}
+	for _, t := range []tenant{dev, prod} {
+		var s service
+		if err := d.cluster.Client.Get(ctx, client.ObjectKey{Namespace: t.name, Name: install.App}, &s.deployment); err != nil {
+			return nil, fmt.Errorf("looking at the service in %s: %w", t.name, err)
+		}
+		var pods corev1.PodList
+		if err := d.cluster.Client.List(ctx, &pods, client.InNamespace(t.name), client.MatchingLabels(s.deployment.Spec.Selector.MatchLabels)); err != nil {
+			return nil, fmt.Errorf("looking at the Pods in %s: %w", t.name, err)
+		}
+		for _, pod := range pods.Items {
+			s.pods = append(s.pods, pod.UID)
+		}
+		slices.Sort(s.pods)
+		var runs v1alpha1.CIRunList
+		if err := d.cluster.Client.List(ctx, &runs, client.InNamespace(t.name)); err != nil {
+			return nil, fmt.Errorf("looking at the runs in %s: %w", t.name, err)
+		}
+		for _, run := range runs.Items {
+			s.runs = append(s.runs, run.Name)
+		}
+		content, err := d.cluster.Clientset.CoreV1().Services(t.name).ProxyGet("http", install.App, "http", "/", nil).DoRaw(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("asking the service in %s: %w", t.name, err)
+		}
+		if err := json.Unmarshal(content, &s.answer); err != nil {
+			return nil, fmt.Errorf("the service in %s answers %q: %w", t.name, content, err)
+		}
+		seen[t.name] = s
+	}
+	return seen, nil
+}
+
+func (s service) String() string {
+	return fmt.Sprintf("%d × %s  %s", s.replicas(), clip(s.answer.Version), s.env())
+}
+
+func (s service) replicas() int32 {
+	if s.deployment.Spec.Replicas == nil {
+		return 1
+	}
+	return *s.deployment.Spec.Replicas
+}
+
+func (s service) image() string { return s.deployment.Spec.Template.Spec.Containers[0].Image }
+
+func (s service) env() string {
+	var pairs []string
+	for _, variable := range s.deployment.Spec.Template.Spec.Containers[0].Env {
+		pairs = append(pairs, fmt.Sprintf("%s=%q", variable.Name, variable.Value))
+	}
+	return strings.Join(pairs, " ")
+}
+
+// check is one line of the proof.
+type check struct {
+	ok         bool
+	tenant     string
+	what, seen string
+}
+
+func (c check) String() string {
+	mark := "ok"
+	if !c.ok {
+		mark = "NOT SO"
+	}
+	return fmt.Sprintf("  %-6s  %-13s %-12s %s", mark, c.tenant, c.what, c.seen)
+}
+
+// prove compares what was before the run of the commit sha with what is after it.
+func prove(before, after map[string]service, sha string) []check {
+	was, is := before[dev.name], after[dev.name]
+	checks := []check{
+		compare(dev, "image", strings.HasSuffix(is.image(), ":"+sha) && was.image() != is.image(), imageTag(was), imageTag(is)),
+		compare(dev, "env", was.env() == is.env(), was.env(), is.env()),
+		compare(dev, "replicas", was.replicas() == is.replicas(), fmt.Sprint(was.replicas()), fmt.Sprint(is.replicas())),
+		restOfSpec(was.deployment, is.deployment),
+		{is.answer.Version == sha && is.answer.Env == dev.env, dev.name, "answers", is.answer.String()},
+	}
+	was, is = before[prod.name], after[prod.name]
+	return append(checks,
+		compare(prod, "image", was.image() == is.image(), imageTag(was), imageTag(is)),
+		compare(prod, "object", was.deployment.ResourceVersion == is.deployment.ResourceVersion && equality.Semantic.DeepEqual(was.deployment.Spec, is.deployment.Spec),
+			version(was.deployment), version(is.deployment)),
+		compare(prod, "Pods", slices.Equal(was.pods, is.pods), fmt.Sprintf("%d Pods", len(was.pods)), "others"),
+		compare(prod, "runs", slices.Equal(was.runs, is.runs), fmt.Sprintf("%d runs", len(was.runs)), fmt.Sprintf("%d runs", len(is.runs))),
+		check{is.answer == was.answer && is.answer.Env == prod.env, prod.name, "answers", is.answer.String()},
+	)
+}
+
+// compare makes a check of a value before and after.
+func compare(t tenant, what string, ok bool, was, is string) check {
+	switch {
+	case was != is && !(ok && what == "Pods"):
+		return check{ok, t.name, what, was + " → " + is}
+	default:
+		return check{ok, t.name, what, was + ", unchanged"}
+	}
+}
+
+// restOfSpec checks that nothing but the image of the container changed in a Deployment.
+func restOfSpec(was, is appsv1.Deployment) check {
+	expected := was.DeepCopy()
+	expected.Spec.Template.Spec.Containers[0].Image = is.Spec.Template.Spec.Containers[0].Image
+	if !equality.Semantic.DeepEqual(expected.Spec, is.Spec) {
+		return check{false, dev.name, "rest of spec", "changed:\n" + cmp.Diff(expected.Spec, is.Spec)}
+	}
+	if diff := cmp.Diff(kept(was.ObjectMeta), kept(is.ObjectMeta)); diff != "" {
+		return check{false, dev.name, "metadata", "changed:\n" + diff}
+	}
+	return check{true, dev.name, "rest of spec", "every other field unchanged"}
+}
+
+// kept is the metadata that people own: all but what Kubernetes itself counts there.
+func kept(meta metav1.ObjectMeta) map[string]map[string]string {
+	annotations := map[string]string{}
+	for name, value := range meta.Annotations {
+		if !strings.HasPrefix(name, "deployment.kubernetes.io/") {
+			annotations[name] = value
+		}
+	}
+	return map[string]map[string]string{"labels": meta.Labels, "annotations": annotations}
+}
+
+func imageTag(s service) string {
+	image := s.image()
+	at := strings.LastIndexByte(image, ':')
+	return image[:at+1] + clip(image[at+1:])
+}
+
+func version(d appsv1.Deployment) string {
+	return fmt.Sprintf("generation %d, resourceVersion %s", d.Generation, d.ResourceVersion)
+}
