@@ -1,0 +1,82 @@
+package e2e
+
+import (
+	"context"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+)
+
+// checkInvariants checks for all that a tenant holds what always holds (design §8).
+func (t *tenant) checkInvariants(ctx context.Context) {
+	var runs v1alpha1.CIRunList
+	Expect(suite.Client.List(ctx, &runs, client.InNamespace(t.namespace))).To(Succeed())
+	changes := map[string]int64{}
+	for i := range runs.Items {
+		run := &runs.Items[i]
+		phases := phasesOf(ctx, run)
+		checkOrder(run, phases)
+		checkPods(ctx, run, phases)
+		for _, phase := range phases {
+			for _, receipt := range phase.Status.Receipts {
+				if receipt.Image != receipt.PreviousImage {
+					changes[receipt.Kind+"/"+receipt.Name]++
+				}
+			}
+		}
+	}
+	for key, before := range t.services {
+		spec, generation := t.workload(ctx, before.kind, before.name)
+		Expect(imageless(spec)).To(Equal(imageless(before.spec)), "only the image of %s changes (I4)", key)
+		Expect(generation).To(Equal(1+changes[key]), "%s changes once for each deployment (I3)", key)
+	}
+}
+
+// checkOrder: a phase never begins unless all before it succeeded, and a run succeeds only with all of its phases (I3).
+func checkOrder(run *v1alpha1.CIRun, phases map[string]v1alpha1.Phase) {
+	byObject := map[string]v1alpha1.Phase{}
+	all := len(phases) > 0
+	for _, phase := range phases {
+		byObject[phase.Name] = phase
+		all = all && phase.Status.State == v1alpha1.PhaseSucceeded
+	}
+	Expect(run.Status.State == v1alpha1.RunSucceeded).To(Equal(all), "run %s: %s", run.Name, conditionOf(run).Message)
+	for _, phase := range phases {
+		if phase.Status.StartTime == nil {
+			Expect(phase.Status.Attempts).To(BeEmpty(), phase.Name)
+			Expect(phase.Status.Receipts).To(BeEmpty(), phase.Name)
+			continue
+		}
+		for _, before := range phase.Spec.After {
+			Expect(byObject[before].Status.State).To(Equal(v1alpha1.PhaseSucceeded), "%s began, and comes after %s", phase.Name, before)
+		}
+	}
+}
+
+// checkPods: a phase has one builder Pod for each attempt and replica that its status tells of, and no other (I1);
+// none is left when the run has ended (I8).
+func checkPods(ctx context.Context, run *v1alpha1.CIRun, phases map[string]v1alpha1.Phase) {
+	var told, made []string
+	for _, phase := range phases {
+		for _, attempt := range phase.Status.Attempts {
+			for _, replica := range attempt.Replicas {
+				told = append(told, replica.Pod)
+			}
+		}
+	}
+	for _, pod := range suite.pods.ofRun(run) {
+		made = append(made, pod.Name)
+	}
+	Expect(made).To(ConsistOf(told), "builder Pods that were made for run %s, and those that its Phases tell of", run.Name)
+	if !run.Status.State.Terminal() {
+		return
+	}
+	Eventually(func(ctx context.Context) ([]corev1.Pod, error) {
+		var pods corev1.PodList
+		err := suite.Client.List(ctx, &pods, client.InNamespace(run.Namespace), client.MatchingLabels{v1alpha1.LabelRunUID: string(run.UID)})
+		return pods.Items, err
+	}).WithContext(ctx).Should(BeEmpty(), "builder Pods of run %s, which has ended", run.Name)
+}
