@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,37 +19,56 @@ type live struct {
 	told  map[string]v1alpha1.PhaseState
 }
 
+func newLive(s *stage) *live {
+	return &live{stage: s, began: time.Now(), told: map[string]v1alpha1.PhaseState{}}
+}
+
 func (l *live) tell(ctx context.Context, run *v1alpha1.CIRun) {
 	for _, phase := range run.Status.Phases {
 		if l.told[phase.Name] == phase.State || phase.State == v1alpha1.PhasePending {
 			continue
 		}
 		l.told[phase.Name] = phase.State
-		fmt.Printf("  %7s  %-26s %-10s %s\n", install.Seconds(time.Since(l.began)), phase.Name, phase.State, phase.Message)
+		l.line(phase.Name, string(phase.State))
 		if phase.State.Terminal() {
-			l.tellEnd(ctx, run.Namespace, phase.PhaseName)
+			l.tellEnd(ctx, run.Namespace, phase)
 		}
 	}
 	if run.Status.State.Terminal() {
-		fmt.Printf("  %7s  %-26s %s\n", install.Seconds(time.Since(l.began)), "run", run.Status.State)
+		l.line("run", string(run.Status.State))
 	}
 }
 
-// tellEnd shows the last lines that ci.sh wrote, or what was deployed.
-func (l *live) tellEnd(ctx context.Context, namespace, name string) {
-	var phase v1alpha1.Phase
-	if err := l.stage.cluster.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &phase); err != nil {
-		fmt.Printf("           | %v\n", err)
-		return
+func (l *live) line(what, state string) {
+	fmt.Printf("  %7s  %-26s %s\n", install.Seconds(time.Since(l.began)), what, state)
+}
+
+// tellEnd shows what came of a phase: what it says of itself, and the last lines that ci.sh wrote.
+func (l *live) tellEnd(ctx context.Context, namespace string, ended v1alpha1.RunPhaseStatus) {
+	if ended.Message != "" {
+		l.detail(ended.Message)
 	}
-	for _, receipt := range phase.Status.Receipts {
-		fmt.Printf("           | %s %s: %s\n", receipt.Kind, receipt.Name, receipt.Result)
+	var phase v1alpha1.Phase
+	if err := l.stage.cluster.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ended.PhaseName}, &phase); err != nil {
+		l.detail(err.Error())
+		return
 	}
 	for _, attempt := range phase.Status.Attempts {
 		for _, replica := range attempt.Replicas {
 			if replica.Log != nil {
-				fmt.Println(install.Indent(install.LastLines(replica.Log.Tail, 2), "           | "))
+				l.detail(install.LastLines(replica.Log.Tail, 2))
 			}
 		}
 	}
+}
+
+func (l *live) detail(text string) {
+	fmt.Println(install.Indent(shorten(text), "           | "))
+}
+
+var commitSHA = regexp.MustCompile(`\b[0-9a-f]{40}\b`)
+
+// shorten writes every sha in a text with 7 digits, as git does.
+func shorten(text string) string {
+	return commitSHA.ReplaceAllStringFunc(text, func(sha string) string { return sha[:7] })
 }

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -78,7 +77,7 @@ func demo(ctx context.Context) error {
 		fmt.Printf("  %-16s %s\n", t.name, before[t.name])
 	}
 
-	sha, err := d.commit(ctx)
+	sha, err := d.commit(ctx, "of "+time.Now().Format(time.DateTime))
 	if err != nil {
 		return err
 	}
@@ -115,18 +114,10 @@ type stage struct {
 	github  *install.GitHub
 }
 
-// prepare makes the repository, the tenants with their services, and the links.
+// prepare makes the repository, the tenants with their services, and the links. A service that is there and well stays
+// as it is; others start with the repository's first release.
 func (d *stage) prepare(ctx context.Context) error {
-	err := d.github.CreateRepository(ctx, repository, fakegithub.RepositoryOptions{Private: true})
-	if err != nil && !errors.Is(err, fakegithub.ErrExists) {
-		return fmt.Errorf("making the repository: %w", err)
-	}
-	if err == nil {
-		if _, err := d.commit(ctx); err != nil {
-			return err
-		}
-	}
-	older := ""
+	var missing []tenant
 	for _, t := range []tenant{dev, prod} {
 		if err := d.cluster.Tenant(ctx, t.name, t.env); err != nil {
 			return err
@@ -136,17 +127,39 @@ func (d *stage) prepare(ctx context.Context) error {
 			return err
 		}
 		if !running {
-			if older == "" {
-				if older, err = d.olderImage(ctx); err != nil {
-					return err
-				}
-			}
-			if err := d.cluster.App(ctx, t.name, older, t.env, t.replicas); err != nil {
-				return fmt.Errorf("starting the older version in %s: %w", t.name, err)
-			}
+			missing = append(missing, t)
 		}
+	}
+	err := d.github.CreateRepository(ctx, repository, fakegithub.RepositoryOptions{Private: true})
+	if err != nil && !errors.Is(err, fakegithub.ErrExists) {
+		return fmt.Errorf("making the repository: %w", err)
+	}
+	if err == nil || len(missing) > 0 {
+		if err := d.start(ctx, missing); err != nil {
+			return err
+		}
+	}
+	for _, t := range []tenant{dev, prod} {
 		if err := d.cluster.Link(ctx, d.cluster.NewLink(t.name, link, repository)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// start commits the first release and runs it in the tenants.
+func (d *stage) start(ctx context.Context, tenants []tenant) error {
+	sha, err := d.commit(ctx, "1")
+	if err != nil || len(tenants) == 0 {
+		return err
+	}
+	image, err := d.cluster.AppImage(ctx, sha)
+	if err != nil {
+		return err
+	}
+	for _, t := range tenants {
+		if err := d.cluster.App(ctx, t.name, image, t.env, t.replicas); err != nil {
+			return fmt.Errorf("starting the service in %s: %w", t.name, err)
 		}
 	}
 	return nil
@@ -162,22 +175,12 @@ func (d *stage) runs(ctx context.Context, t tenant) (bool, error) {
 	return deployment.Status.AvailableReplicas > 0 && deployment.Status.UnavailableReplicas == 0, nil
 }
 
-// olderImage makes an image of the newest commit, which is older than the one that will be run.
-func (d *stage) olderImage(ctx context.Context) (string, error) {
-	sha, err := d.commit(ctx)
-	if err != nil {
-		return "", err
-	}
-	return d.cluster.AppImage(ctx, sha)
-}
-
-// commit adds a new release of the sample to the repository and returns its sha.
-func (d *stage) commit(ctx context.Context) (string, error) {
+// commit adds a release of the sample to the repository and returns its sha.
+func (d *stage) commit(ctx context.Context, release string) (string, error) {
 	files, err := d.cluster.Sample(install.App)
 	if err != nil {
 		return "", err
 	}
-	release := "of " + time.Now().UTC().Format("2006-01-02 15:04:05.000")
 	files["www/release"] = fakegithub.Text(release + "\n")
 	sha, err := d.github.Commit(ctx, repository, fakegithub.Commit{Message: "Release " + release, Files: files, Replace: true})
 	if err != nil {
@@ -190,7 +193,7 @@ func (d *stage) commit(ctx context.Context) (string, error) {
 func (d *stage) run(ctx context.Context, run *v1alpha1.CIRun) (*v1alpha1.CIRun, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, runTimeout, fmt.Errorf("after %s", install.Seconds(runTimeout)))
 	defer cancel()
-	live := &live{stage: d, began: time.Now(), told: map[string]v1alpha1.PhaseState{}}
+	live := newLive(d)
 	if err := d.cluster.Run(ctx, run); err != nil {
 		return nil, err
 	}
@@ -241,14 +244,4 @@ func whatNext(cluster *install.Cluster, run *v1alpha1.CIRun) {
 func manifest(run *v1alpha1.CIRun, sha string) string {
 	return fmt.Sprintf(`{"apiVersion": %q, "kind": %q, "metadata": {"namespace": %q, "name": %q}, "spec": {"link": {"name": %q}, "commit": {"sha": %q}}}`,
 		run.APIVersion, run.Kind, run.Namespace, run.Name, link, sha)
-}
-
-// short shortens what is 40 hex digits to 7 wherever it stands in a text.
-func short(text string, shas ...string) string {
-	for _, sha := range shas {
-		if len(sha) == 40 {
-			text = strings.ReplaceAll(text, sha, sha[:7])
-		}
-	}
-	return text
 }

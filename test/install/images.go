@@ -73,14 +73,18 @@ func (c *Cluster) Images(ctx context.Context) (Images, error) {
 // binaries builds what the images hold. Neither version nor commit is stamped in, so that the same source gives the same
 // binary, and the same tag.
 func (c *Cluster) binaries(ctx context.Context, tell func(string)) error {
-	output := &tail{tell: tell}
+	output := &tail{tell: func(line string) {
+		if _, binary, compiling := strings.Cut(line, " -o "); compiling {
+			tell("compiling " + strings.Fields(binary)[0])
+		}
+	}}
 	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", c.Root, "build", "VERSION=local")
 	cmd.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -buildvcs=false"), "MAKEFLAGS=")
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("make build: %w\n%s", err, output)
 	}
-	tell("up to date")
+	tell("built")
 	return nil
 }
 

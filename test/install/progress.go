@@ -54,7 +54,7 @@ func (c *Cluster) step(ctx context.Context, name string, work func(ctx context.C
 }
 
 func (c *Cluster) line(name, text string, took time.Duration) {
-	fmt.Fprintf(c.Out, "  %-16s %-56s %7s\n", name, text, Seconds(took))
+	fmt.Fprintf(c.Out, "  %-16s %-56s %7s\n", name, clip(text, 56), Seconds(took))
 }
 
 // Seconds writes a duration as people read it: 0.4 s, 12 s, 2 min 5 s.
@@ -99,7 +99,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	done := strings.TrimSpace(t.text)
 	newest := done[strings.LastIndexByte(done, '\n')+1:]
 	if t.tell != nil && newest != "" {
-		t.tell(clip(newest, 54))
+		t.tell(newest)
 	}
 	return len(p), nil
 }
