@@ -11,7 +11,9 @@ if [[ ${1:-} == --or-skip ]]; then
     shift
 fi
 
-if [[ -n ${KUBECONFIG:-} ]]; then
+# A shell that was told to use the local cluster has KUBECONFIG set to its file.
+local_kubeconfig=${LOCALKUBE_STATE:-/var/lib/localkube}/kubeconfig
+if [[ -n ${KUBECONFIG:-} && $KUBECONFIG != "$local_kubeconfig" ]]; then
     echo "with-cluster: KUBECONFIG is set, using that cluster: $KUBECONFIG"
     exec "$@"
 fi
