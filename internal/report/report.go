@@ -5,6 +5,7 @@ package report
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -35,15 +36,32 @@ func Status(ctx context.Context, c client.StatusClient, before, after client.Obj
 	return nil
 }
 
-// Events tells of what happened to an object.
+// Events tells of what happened to an object. Those of one reason and action are told in one event, since the
+// recorder takes a second one about the same version of an object for a repetition, and drops what it says.
 func Events(recorder events.EventRecorder, object runtime.Object, happened []Event) {
-	for _, event := range happened {
+	for _, event := range joined(happened) {
 		kind := corev1.EventTypeNormal
 		if event.Warning {
 			kind = corev1.EventTypeWarning
 		}
 		recorder.Eventf(object, nil, kind, event.Reason, event.Action, "%s", bounded(event.Note))
 	}
+}
+
+// joined makes one event of those that differ in nothing but their note.
+func joined(happened []Event) []Event {
+	var result []Event
+	for _, event := range happened {
+		same := func(other Event) bool {
+			return other.Warning == event.Warning && other.Reason == event.Reason && other.Action == event.Action
+		}
+		if i := slices.IndexFunc(result, same); i >= 0 {
+			result[i].Note += "; " + event.Note
+			continue
+		}
+		result = append(result, event)
+	}
+	return result
 }
 
 func bounded(note string) string {

@@ -29,7 +29,7 @@ func happened(before, after v1alpha1.CIRunStatus) []report.Event {
 	}
 	return append(events, report.Event{
 		Warning: !(after.State == v1alpha1.RunSucceeded || after.State == v1alpha1.RunWaitingForApproval),
-		Reason:  is.Reason, Action: "Run", Note: is.Message,
+		Reason:  is.Reason, Action: "Conclude", Note: is.Message,
 	})
 }
 
