@@ -30,7 +30,7 @@ func (l *live) tell(ctx context.Context, run *v1alpha1.CIRun) {
 		}
 		l.told[phase.Name] = phase.State
 		l.line(phase.Name, string(phase.State))
-		if phase.State.Terminal() {
+		if phase.State == v1alpha1.PhaseSucceeded || phase.State == v1alpha1.PhaseFailed {
 			l.tellEnd(ctx, run.Namespace, phase)
 		}
 	}
@@ -53,10 +53,14 @@ func (l *live) tellEnd(ctx context.Context, namespace string, ended v1alpha1.Run
 		l.detail(err.Error())
 		return
 	}
+	lines := 2
+	if ended.State == v1alpha1.PhaseFailed {
+		lines = 20
+	}
 	for _, attempt := range phase.Status.Attempts {
 		for _, replica := range attempt.Replicas {
 			if replica.Log != nil {
-				l.detail(install.LastLines(replica.Log.Tail, 2))
+				l.detail(install.LastLines(replica.Log.Tail, lines))
 			}
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -189,7 +190,7 @@ func (d *stage) commit(ctx context.Context, release string) (string, error) {
 	return sha, nil
 }
 
-// run starts the run and tells of it until it has succeeded. If it doesn't, it shows what is known of it.
+// run starts the run and tells of it until it has succeeded. If it does not even end, it shows what is known of it.
 func (d *stage) run(ctx context.Context, run *v1alpha1.CIRun) (*v1alpha1.CIRun, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, runTimeout, fmt.Errorf("after %s", install.Seconds(runTimeout)))
 	defer cancel()
@@ -198,11 +199,14 @@ func (d *stage) run(ctx context.Context, run *v1alpha1.CIRun) (*v1alpha1.CIRun, 
 		return nil, err
 	}
 	ended, err := d.cluster.Follow(ctx, run, func(now *v1alpha1.CIRun) { live.tell(ctx, now) })
-	if err == nil && ended.Status.State == v1alpha1.RunSucceeded {
+	switch {
+	case err == nil && ended.Status.State == v1alpha1.RunSucceeded:
 		return ended, nil
-	}
-	if err == nil {
-		err = fmt.Errorf("run %s/%s ended as %s", run.Namespace, run.Name, ended.Status.State)
+	case err == nil:
+		succeeded := meta.FindStatusCondition(ended.Status.Conditions, v1alpha1.ConditionSucceeded)
+		return nil, fmt.Errorf("run %s/%s: %s", run.Namespace, run.Name, shorten(succeeded.Message))
+	case errors.Is(err, context.Canceled):
+		return nil, err
 	}
 	explaining, stop := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer stop()

@@ -69,7 +69,7 @@ func (c *Cluster) Explain(ctx context.Context, run *v1alpha1.CIRun, out io.Write
 	if pods := c.trouble(ctx, run.Namespace, ""); pods != "" {
 		fmt.Fprintln(out, pods)
 	}
-	c.explainEvents(ctx, run.Namespace, out)
+	c.explainEvents(ctx, run, out)
 	c.explainManager(ctx, out)
 }
 
@@ -86,14 +86,18 @@ func (c *Cluster) explainReplica(ctx context.Context, namespace string, replica 
 	fmt.Fprintln(out, Indent(LastLines(log, explainedLines), "  | "))
 }
 
-func (c *Cluster) explainEvents(ctx context.Context, namespace string, out io.Writer) {
-	events, err := c.Clientset.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{})
+// explainEvents tells of the run and what it made, oldest first, and of every warning in its namespace.
+func (c *Cluster) explainEvents(ctx context.Context, run *v1alpha1.CIRun, out io.Writer) {
+	events, err := c.Clientset.CoreV1().Events(run.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		fmt.Fprintf(out, "events: %v\n", err)
 		return
 	}
+	slices.SortStableFunc(events.Items, func(a, b corev1.Event) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
 	for _, event := range events.Items {
-		fmt.Fprintf(out, "event %s %s/%s %s: %s\n", event.Type, event.InvolvedObject.Kind, event.InvolvedObject.Name, event.Reason, event.Message)
+		if event.Type != corev1.EventTypeNormal || strings.HasPrefix(event.InvolvedObject.Name, run.Name) {
+			fmt.Fprintf(out, "event %s %s/%s %s: %s\n", event.Type, event.InvolvedObject.Kind, event.InvolvedObject.Name, event.Reason, event.Message)
+		}
 	}
 }
 
