@@ -22,7 +22,9 @@ CRD_REF_DOCS := go tool -modfile=tools/go.mod crd-ref-docs
 GOLANGCI_LINT := go tool -modfile=tools/golangci-lint/go.mod golangci-lint-kube-api-linter
 LOCALKUBE := go run -C hack/localkube .
 
+# The flags are those of hack/localkube, so that Go compiles what both need once; so are GO_RUN's.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+GO_RUN := env CGO_ENABLED=0 go run -trimpath
 
 ##@ Build
 
@@ -88,13 +90,13 @@ fuzz: ## Every fuzz target for FUZZTIME (30s)
 
 .PHONY: bench
 bench: ## Measure runs beside bare Pods: on $KUBECONFIG's cluster, else on the local one
-	hack/with-cluster.sh go run ./test/bench
+	hack/with-cluster.sh $(GO_RUN) ./test/bench
 
 ##@ See it run
 
 .PHONY: demo
 demo: ## A run from build to verification, on $KUBECONFIG's cluster, else on the local one
-	hack/with-cluster.sh go run ./hack/demo
+	hack/with-cluster.sh $(GO_RUN) ./hack/demo
 
 .PHONY: cluster-up
 cluster-up: ## Start or repair the local Kubernetes (the first time builds it, about a quarter of an hour)
