@@ -45,7 +45,7 @@ func Name(phase *v1alpha1.Phase, attempt, replica int32) string {
 
 // Build returns the builder Pod of an attempt (from 1) and replica (from 0) of a phase of type Execution.
 func Build(phase *v1alpha1.Phase, attempt, replica int32) *corev1.Pod {
-	execution := phase.Spec.Execution
+	execution := phase.Spec.Execution.DeepCopy() // the Pod is another object and shares nothing with its Phase
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:            Name(phase, attempt, replica),

@@ -1,0 +1,242 @@
+package buildpod_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/buildpod"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// newPhase is an execution phase as the run controller makes one.
+func newPhase(change func(*v1alpha1.ExecutionSpec)) *v1alpha1.Phase {
+	phase := &v1alpha1.Phase{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "taskrunner-7f3a-0-pre-deploy-build", Namespace: "d-taskrunner", UID: "0b7e7dee-87f2-4dc0-94b5-1a8e0d8f3c11",
+			Labels: map[string]string{v1alpha1.LabelLink: "taskrunner", v1alpha1.LabelRun: "taskrunner-7f3a"},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: v1alpha1.GroupVersion.String(), Kind: "CIRun", Name: "taskrunner-7f3a",
+				UID: "5d3f1a52-6c0b-4c5a-8a3e-9a1f6f0c2b77", Controller: new(true),
+			}},
+		},
+		Spec: v1alpha1.PhaseSpec{
+			Run: v1alpha1.ObjectName{Name: "taskrunner-7f3a"}, Name: "PRE_DEPLOY_BUILD", Type: v1alpha1.PhaseExecution,
+			SHA: strings.Repeat("c0ffee12", 5), Approval: v1alpha1.ApprovalAutomatic,
+			Execution: &v1alpha1.ExecutionSpec{
+				Image: "katkit/builder:1", AgentImage: "katkit/agent:1", RepositoryURL: "https://github.com/acme/taskrunner.git",
+				Parallelism: 1,
+				Env:         []v1alpha1.EnvVar{{Name: "PHASE", Value: "BUILD"}, {Name: "ENV", Value: "DEV"}, {Name: "EMPTY"}},
+			},
+		},
+	}
+	if change != nil {
+		change(phase.Spec.Execution)
+	}
+	return phase
+}
+
+func TestBuild(t *testing.T) {
+	for name, c := range map[string]struct {
+		replica int32
+		change  func(*v1alpha1.ExecutionSpec)
+	}{
+		"plain": {},
+		"credential": {change: func(e *v1alpha1.ExecutionSpec) {
+			e.CredentialSecret = "github"
+		}},
+		"placed": {replica: 2, change: func(e *v1alpha1.ExecutionSpec) {
+			e.Parallelism = 3
+			e.NodeSelector = map[string]string{"fleet": "builder", v1alpha1.LabelAllocationTag: "gpu"}
+			e.Tolerations = []corev1.Toleration{{Key: "builders-only", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule}}
+			e.Resources = &corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")},
+				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
+			}
+		}},
+		"hostile-values": {change: func(e *v1alpha1.ExecutionSpec) {
+			e.Env = []v1alpha1.EnvVar{
+				{Name: "REFERENCE", Value: "$(ENV)"},
+				{Name: "ESCAPED", Value: "$$(ENV)"},
+				{Name: "DOLLARS", Value: "$$"},
+				{Name: "LAST", Value: "costs 5$"},
+				{Name: "SHELL", Value: "$(rm -rf /) `id` ${HOME}; \"quoted\" 'too' \\"},
+				{Name: "LINES", Value: "one\ntwo\r\n\ttab"},
+				{Name: "UNICODE", Value: "größe \u202e 日本"},
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := yaml.Marshal(buildpod.Build(newPhase(c.change), 1, c.replica))
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name+".yaml", got)
+		})
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; write it with: go test ./internal/domain/buildpod -update", err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got); if it is meant to be so: go test ./internal/domain/buildpod -update\n%s", path, diff)
+	}
+}
+
+// expand is what the kubelet makes of a value, by the documented rule: $(NAME) is the value of NAME where it
+// is known, $$ is a plain $.
+func expand(value string, known map[string]string) string {
+	var b strings.Builder
+	for i := 0; i < len(value); i++ {
+		if value[i] != '$' || i+1 == len(value) {
+			b.WriteByte(value[i])
+			continue
+		}
+		switch value[i+1] {
+		case '$':
+			b.WriteByte('$')
+			i++
+		case '(':
+			end := strings.IndexByte(value[i:], ')')
+			if end < 0 {
+				b.WriteByte('$')
+				continue
+			}
+			if v, found := known[value[i+2:i+end]]; found {
+				b.WriteString(v)
+			} else {
+				b.WriteString(value[i : i+end+1])
+			}
+			i += end
+		default:
+			b.WriteByte('$')
+		}
+	}
+	return b.String()
+}
+
+// FuzzEnvironment: whatever a value is, ci.sh sees it as it was written.
+func FuzzEnvironment(f *testing.F) {
+	for _, seed := range []string{"", "$", "$$", "$(ENV)", "$$(ENV)", "$$$(ENV)", "a$b", "$(", "$()", "$(ENV", "x$(REPLICA_ID)$"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
+			e.Env = []v1alpha1.EnvVar{{Name: "ENV", Value: "DEV"}, {Name: "X", Value: value}}
+		})
+		pod := buildpod.Build(phase, 1, 0)
+		for _, variable := range pod.Spec.Containers[1].Env {
+			if variable.Name != "X" {
+				continue
+			}
+			if got := expand(variable.Value, map[string]string{"ENV": "DEV", "REPLICA_ID": "0"}); got != value {
+				t.Errorf("ci.sh sees %q, not %q", got, value)
+			}
+			return
+		}
+		t.Error("the variable is not there")
+	})
+}
+
+// A Pod is another object than its Phase: what the API server answers to its creation is decoded into it.
+func TestBuildSharesNothingWithThePhase(t *testing.T) {
+	phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
+		e.NodeSelector = map[string]string{"fleet": "builder"}
+		e.Tolerations = []corev1.Toleration{{Key: "builders-only"}}
+		e.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")}}
+	})
+	before := phase.DeepCopy()
+	pod := buildpod.Build(phase, 1, 0)
+	if diff := cmp.Diff(pod, buildpod.Build(phase, 1, 0)); diff != "" {
+		t.Errorf("the same input gave another Pod (-first +second)\n%s", diff)
+	}
+	pod.Spec.NodeSelector["fleet"] = "changed"
+	pod.Spec.Tolerations[0].Key = "changed"
+	pod.Spec.Containers[1].Resources.Limits[corev1.ResourceCPU] = resource.MustParse("1")
+	pod.Labels[v1alpha1.LabelLink] = "changed"
+	pod.Spec.Containers[1].Env[0].Value = "changed"
+	if diff := cmp.Diff(before, phase); diff != "" {
+		t.Errorf("a change of the Pod is one of the Phase (-before +after)\n%s", diff)
+	}
+}
+
+// ci.sh runs in the build container, so nothing of the credential may be there, nor a token for the API server.
+func TestBuildKeepsSecretsFromCIScript(t *testing.T) {
+	pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" }), 1, 0)
+	volumes := map[string]corev1.Volume{}
+	for _, volume := range pod.Spec.Volumes {
+		volumes[volume.Name] = volume
+	}
+	for _, container := range pod.Spec.Containers {
+		secret := false
+		for _, mount := range container.VolumeMounts {
+			volume, found := volumes[mount.Name]
+			if !found {
+				t.Errorf("container %s mounts %s, which is no volume", container.Name, mount.Name)
+			}
+			secret = secret || volume.Secret != nil
+		}
+		if want := container.Name == contract.CheckoutContainer; secret != want {
+			t.Errorf("container %s mounts the credential: %t, want %t", container.Name, secret, want)
+		}
+	}
+	if token := pod.Spec.AutomountServiceAccountToken; token == nil || *token {
+		t.Error("the Pod gets a token for the API server")
+	}
+	if pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
+		t.Errorf("restart policy %s: ci.sh would run twice", pod.Spec.RestartPolicy)
+	}
+}
+
+func TestName(t *testing.T) {
+	phase := func(name string, uid types.UID) *v1alpha1.Phase {
+		return &v1alpha1.Phase{ObjectMeta: metav1.ObjectMeta{Name: name, UID: uid}}
+	}
+	seen := map[string]string{}
+	long := strings.Repeat("a-long-name-", 20)
+	for _, name := range []string{"a", "run-0-build", "v1.2.3-0-build", long, long[:62] + "-", strings.Repeat("x.", 100) + "x", "a.-b"} {
+		for _, uid := range []types.UID{"", "one", "two"} {
+			uid += types.UID(name) // no two Phases have the same
+			for _, attempt := range []int32{1, 2, 3} {
+				for _, replica := range []int32{0, 1, 63} {
+					got := buildpod.Name(phase(name, uid), attempt, replica)
+					key := fmt.Sprintf("%s %s %d %d", name, uid, attempt, replica)
+					if problems := validation.IsDNS1123Label(got); len(problems) > 0 {
+						t.Errorf("%s: %q is no DNS label: %v", key, got, problems)
+					}
+					if other, twice := seen[got]; twice {
+						t.Errorf("%q is the name of both %s and %s", got, other, key)
+					}
+					seen[got] = key
+				}
+			}
+		}
+	}
+	if len(seen) != 7*3*3*3 {
+		t.Errorf("%d names", len(seen))
+	}
+}
