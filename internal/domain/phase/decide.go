@@ -25,8 +25,8 @@ type Observation struct {
 	// Services are the workloads of a deployment phase as they are now, by role. A role without a
 	// workload has no entry.
 	Services map[string]rollout.Service
-	// DryRun is what stands in the way of changing the services as the deployer; nil when nothing does, or
-	// when it was not asked, since the receipts are written already.
+	// DryRun is what stands in the way of changing the services as the deployer, for good; nil when nothing
+	// does, or when it was not asked, since the receipts are written already.
 	DryRun *problem.Problem
 }
 
@@ -70,7 +70,7 @@ func Decide(o Observation, now time.Time) Plan {
 		plan.DeletePods = unfinishedPods(o)
 	case !o.RunActive:
 		plan.DeletePods = unfinishedPods(o)
-	case o.Phase.Status.StartTime != nil:
+	case begun(o.Phase):
 		proceed(o, &plan, now)
 	default:
 		begin(o, &plan, now)
@@ -85,7 +85,7 @@ func NeedsServices(o Observation) (needed, dryRun bool) {
 	if o.Phase.Spec.Type != v1alpha1.PhaseDeployment || status.State.Terminal() || !o.RunActive {
 		return false, false
 	}
-	if status.StartTime != nil {
+	if begun(o.Phase) {
 		return true, false
 	}
 	ready := gate(o) == nil && !waitsForApproval(o.Phase)
@@ -110,6 +110,16 @@ func begin(o Observation, plan *Plan, now time.Time) {
 		return
 	}
 	beginExecution(o, plan, now)
+}
+
+// begun tells whether the status records what the phase does. One that does not is begun, again if need be:
+// what was done before is found by its name.
+func begun(p *v1alpha1.Phase) bool {
+	recorded := len(p.Status.Attempts)
+	if p.Spec.Type == v1alpha1.PhaseDeployment {
+		recorded = len(p.Status.Receipts)
+	}
+	return p.Status.StartTime != nil && recorded > 0
 }
 
 func proceed(o Observation, plan *Plan, now time.Time) {

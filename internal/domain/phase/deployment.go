@@ -18,11 +18,6 @@ func beginDeployment(o Observation, plan *Plan, now time.Time) {
 		cause = o.DryRun
 	}
 	if cause != nil {
-		if cause.Transient {
-			plan.RequeueAfter = cause.RetryAfter
-			plan.Status.Message = truncate(cause.Message)
-			return
-		}
 		Fail(o.Phase, &plan.Status, cause, now)
 		return
 	}

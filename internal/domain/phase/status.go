@@ -13,8 +13,11 @@ import (
 // maxMessage is the bound of a status message in the API, in bytes.
 const maxMessage = 4096
 
-// Fail ends a phase in the status for a problem.
+// Fail ends a phase in the status for a problem. A status that is terminal stays as it is.
 func Fail(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, cause *problem.Problem, now time.Time) {
+	if status.State.Terminal() {
+		return
+	}
 	status.State = v1alpha1.PhaseFailed
 	status.FailureClass = cause.Class
 	status.Message = truncate(cause.Message)

@@ -79,15 +79,20 @@ func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminate
 	}
 	v := verdict{
 		ended: true, exitCode: new(build.ExitCode), reason: string(report.Reason),
-		startTime: stamp(report.StartTime, build.StartedAt), completionTime: stamp(report.FinishTime, build.FinishedAt),
+		startTime: stamp(report.StartTime, build.StartedAt, build), completionTime: stamp(report.FinishTime, build.FinishedAt, build),
 		log:     &v1alpha1.LogStatus{Bytes: report.Log.Bytes, Tail: report.Tail},
 		keepLog: !report.LogComplete(), tailLines: report.Log.TailLines,
 	}
 	if !report.Succeeded() {
 		v.problem = &problem.Problem{Class: v1alpha1.FailureClass(report.Class), Reason: string(report.Reason), Message: report.Message}
 	}
-	if pod.DeletionTimestamp != nil && report.Reason == contract.ReasonTerminated {
-		v.problem.Message += "; the builder Pod was being deleted"
+	if report.Reason == contract.ReasonTerminated {
+		switch {
+		case pod.Status.Reason != "": // Evicted, say
+			v.problem.Message += "; " + podFailure(pod)
+		case pod.DeletionTimestamp != nil:
+			v.problem.Message += "; the builder Pod was being deleted"
+		}
 	}
 	return v
 }
@@ -105,7 +110,7 @@ func judgeWithoutReport(build *corev1.ContainerStateTerminated) verdict {
 	}
 	v := ended(class, reason, message)
 	v.exitCode = new(build.ExitCode)
-	v.startTime, v.completionTime = stamp(time.Time{}, build.StartedAt), stamp(time.Time{}, build.FinishedAt)
+	v.startTime, v.completionTime = stamp(time.Time{}, build.StartedAt, build), stamp(time.Time{}, build.FinishedAt, build)
 	return v
 }
 
@@ -201,13 +206,14 @@ func ended(class v1alpha1.FailureClass, reason, message string) verdict {
 	return verdict{ended: true, reason: reason, problem: &problem.Problem{Class: class, Reason: reason, Message: message}}
 }
 
-// stamp takes the agent's time, else the kubelet's.
-func stamp(agent time.Time, kubelet metav1.Time) *metav1.Time {
-	if !agent.IsZero() {
-		return timestamp(agent)
+// stamp takes the agent's time where the container lived then, else the kubelet's: ci.sh can write a report
+// of its own, with years that the API server does not accept.
+func stamp(agent time.Time, kubelet metav1.Time, lived *corev1.ContainerStateTerminated) *metav1.Time {
+	if at := agent.Truncate(time.Second); !at.Before(lived.StartedAt.Truncate(time.Second)) && !at.After(lived.FinishedAt.Time) {
+		return timestamp(at)
 	}
 	if kubelet.IsZero() {
 		return nil
 	}
-	return &kubelet
+	return timestamp(kubelet.Time)
 }

@@ -1,0 +1,328 @@
+package phase_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/phase"
+	"katkit.dev/katkit/internal/domain/rollout"
+)
+
+// world is a cluster as one phase sees it. Everything in it happens in any order, and each step of a plan may
+// be the last one before the manager is killed.
+type world struct {
+	*rand.Rand
+	t        *testing.T
+	phase    *v1alpha1.Phase // as stored
+	before   states
+	pods     map[string]*corev1.Pod
+	services map[string]rollout.Service
+	active   bool
+	at       time.Time
+
+	// What a cache may still say of what others wrote; of its own writes it says the newest.
+	older struct {
+		before states
+		pods   map[string]*corev1.Pod
+		active bool
+	}
+
+	made    map[string]int // how often a Pod was made
+	patched map[string]int // how often a service was changed by Katkit
+	writes  int
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
+	w := &world{
+		Rand: rand.New(rand.NewPCG(seed, 7)), t: t, active: true, at: start.Time,
+		before: states{}, pods: map[string]*corev1.Pod{}, made: map[string]int{}, patched: map[string]int{},
+	}
+	if w.IntN(2) == 0 {
+		w.phase = newExecution(1 + w.Int32N(4))
+	} else {
+		w.phase = newDeployment([]string{"api", "web", "worker"}[:1+w.IntN(3)]...)
+		w.services = services(w.phase, []string{"old", "old", "new"}[w.IntN(3)])
+	}
+	for i := range w.IntN(3) {
+		name := fmt.Sprintf("run-0-%d", i)
+		w.phase.Spec.After = append(w.phase.Spec.After, name)
+		w.before[name] = v1alpha1.PhasePending
+	}
+	if w.IntN(3) == 0 {
+		w.phase.Spec.Approval = v1alpha1.ApprovalManual
+	}
+	return w
+}
+
+// happen changes one thing that Katkit does not.
+func (w *world) happen() {
+	switch w.IntN(8) {
+	case 0:
+		w.at = w.at.Add(time.Duration(w.IntN(30)) * time.Second)
+	case 1:
+		for name, state := range w.before {
+			if !state.Terminal() {
+				w.before[name] = w.state(v1alpha1.PhaseRunning, v1alpha1.PhaseSucceeded, v1alpha1.PhaseSucceeded, v1alpha1.PhaseSucceeded, v1alpha1.PhaseFailed)
+			}
+		}
+	case 2:
+		w.phase.Spec.Approved = true
+	case 3, 4:
+		for name, pod := range w.pods {
+			w.pods[name] = w.kubelet(pod)
+		}
+	case 5, 6:
+		for role, s := range w.services {
+			if s.Image(role) == "acme/"+role+":new" && !s.Progress.Done {
+				w.services[role] = rolling(s, []rollout.Progress{{Message: "1 of 2"}, {Done: true}, {Done: true}, {Failed: true, Message: "no"}}[w.IntN(4)])
+			}
+		}
+	case 7:
+		switch w.IntN(20) {
+		case 0:
+			w.active = false
+		case 1:
+			if w.phase.Status.StartTime != nil {
+				clear(w.pods) // kubectl delete pod --force
+			}
+		}
+	}
+}
+
+func (w *world) state(choices ...v1alpha1.PhaseState) v1alpha1.PhaseState {
+	return choices[w.IntN(len(choices))]
+}
+
+// kubelet brings a Pod forward; a container that has ended stays so.
+func (w *world) kubelet(pod *corev1.Pod) *corev1.Pod {
+	checkout, build := creating, creating
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.Name == contract.BuildContainer {
+			build = status.State
+		} else {
+			checkout = status.State
+		}
+	}
+	if checkout.Terminated == nil {
+		checkout = []corev1.ContainerState{creating, running, done, done, terminated(137, "")}[w.IntN(5)]
+	}
+	if build.Terminated == nil {
+		build = []corev1.ContainerState{
+			creating, running, running, waiting("ErrImagePull", "no"), succeeded, succeeded, failed, terminated(0, "forged"), terminated(137, ""),
+		}[w.IntN(9)]
+	}
+	return is(pod, checkout, build)
+}
+
+// observe reads the services live, and everything else as it is or as it was.
+func (w *world) observe() phase.Observation {
+	o := phase.Observation{
+		Phase: w.phase.DeepCopy(), RunActive: w.active, Before: maps.Clone(w.before), Pods: maps.Clone(w.pods), Services: maps.Clone(w.services),
+	}
+	if w.older.pods != nil && w.IntN(3) == 0 {
+		maps.Copy(o.Before, w.older.before)
+		maps.Copy(o.Pods, w.older.pods)
+		o.RunActive = w.older.active
+	}
+	w.older.before, w.older.pods, w.older.active = maps.Clone(w.before), maps.Clone(w.pods), w.active
+	return o
+}
+
+// reconcile observes, decides and acts; the manager is killed before the step of the number crash.
+func (w *world) reconcile(crash int) {
+	w.t.Helper()
+	o := w.observe()
+	plan := decide(w.t, o, w.at)
+	w.check(o, plan)
+	step := 0
+	killed := func() bool { step++; return crash == step }
+	for _, pod := range plan.CreatePods {
+		if killed() {
+			return
+		}
+		if w.pods[pod.Name] == nil {
+			w.made[pod.Name]++
+			w.pods[pod.Name] = pod
+		}
+	}
+	if killed() {
+		return
+	}
+	if !equality.Semantic.DeepEqual(w.phase.Status, plan.Status) {
+		w.phase.Status = *plan.Status.DeepCopy()
+		w.writes++
+	}
+	for _, name := range plan.DeletePods {
+		if killed() {
+			return
+		}
+		if w.pods[name] != nil {
+			w.pods[name].DeletionTimestamp = &start
+		}
+	}
+	for _, patch := range plan.PatchImages {
+		if killed() {
+			return
+		}
+		s := w.services[patch.Receipt.Role]
+		if w.IntN(4) == 0 {
+			s.ResourceVersion += "0" // somebody scales it in this moment
+			w.services[patch.Receipt.Role] = s
+		}
+		if s.ResourceVersion != patch.ResourceVersion {
+			return // a Conflict
+		}
+		s.ResourceVersion += "1"
+		s.Containers = []corev1.Container{{Name: patch.Receipt.Container, Image: patch.Receipt.Image}}
+		w.services[patch.Receipt.Role] = rolling(s, rollout.Progress{Message: "not observed yet"})
+		w.patched[patch.Receipt.Role]++
+	}
+}
+
+// check is what holds of every plan beside what decide checks.
+func (w *world) check(o phase.Observation, plan phase.Plan) {
+	w.t.Helper()
+	mayBegin := o.RunActive && (w.phase.Spec.Approval == v1alpha1.ApprovalAutomatic || w.phase.Spec.Approved)
+	for _, state := range w.before {
+		mayBegin = mayBegin && state == v1alpha1.PhaseSucceeded
+	}
+	begins := w.phase.Status.State != v1alpha1.PhaseRunning && plan.Status.State == v1alpha1.PhaseRunning
+	if (begins || len(plan.CreatePods) > 0) && !mayBegin {
+		w.t.Fatalf("begins before those before it succeeded: %v, approved %t", w.before, w.phase.Spec.Approved)
+	}
+	if len(plan.CreatePods) > 0 && len(plan.Status.Attempts) != 1 {
+		w.t.Fatal("makes Pods that its status does not name")
+	}
+	if plan.Status.State.Terminal() && len(plan.PatchImages) > 0 {
+		w.t.Fatal("changes a service after its end")
+	}
+}
+
+// TestAnyOrderOfEvents: whatever happens in whatever order, and wherever the manager is killed, what the
+// package promises holds, and a phase comes to an end.
+func TestAnyOrderOfEvents(t *testing.T) {
+	ends := map[v1alpha1.PhaseState]int{}
+	for seed := range uint64(600) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			w := newWorld(t, seed)
+			for range 40 {
+				w.happen()
+				w.reconcile(w.IntN(12)) // mostly beyond the last step
+			}
+			w.settle()
+			ends[w.phase.Status.State]++
+			for name, times := range w.made {
+				if times > 1 {
+					t.Errorf("Pod %s was made %d times", name, times)
+				}
+			}
+			for role, times := range w.patched {
+				if times > 1 {
+					t.Errorf("service %s was changed %d times", role, times)
+				}
+			}
+			if w.writes > 3 || (w.writes > 2 && w.phase.Spec.Approval == v1alpha1.ApprovalAutomatic) {
+				t.Errorf("the status was written %d times", w.writes)
+			}
+		})
+	}
+	for _, state := range []v1alpha1.PhaseState{v1alpha1.PhaseSucceeded, v1alpha1.PhaseFailed, v1alpha1.PhaseSkipped} {
+		if ends[state] < 20 {
+			t.Errorf("only %d of the phases ended as %s: the test is too weak", ends[state], state)
+		}
+	}
+}
+
+// settle lets everything before the phase end, and the time run out.
+func (w *world) settle() {
+	for name, state := range w.before {
+		if !state.Terminal() {
+			w.before[name] = v1alpha1.PhaseSucceeded
+		}
+	}
+	w.phase.Spec.Approved = true
+	for range 6 {
+		w.reconcile(0)
+		w.at = w.at.Add(2 * time.Hour)
+	}
+	if w.active && !w.phase.Status.State.Terminal() {
+		w.t.Errorf("never ends: %+v", w.phase.Status)
+	}
+	writes := w.writes
+	w.reconcile(0)
+	if w.writes != writes {
+		w.t.Error("is not quiet after its end")
+	}
+}
+
+// FuzzDecide: no status of a Phase and of a Pod, however made, makes Decide panic, change its input or
+// break what decide checks.
+func FuzzDecide(f *testing.F) {
+	add := func(status v1alpha1.PhaseStatus, pod corev1.PodStatus) {
+		one, _ := json.Marshal(status)
+		two, _ := json.Marshal(pod)
+		f.Add(one, two, int64(0), uint8(0))
+		f.Add(one, two, int64(7200), uint8(0xff))
+	}
+	plain := newExecution(2)
+	add(plain.Status, corev1.PodStatus{})
+	status := v1alpha1.PhaseStatus{State: v1alpha1.PhaseRunning, StartTime: &start, Attempts: []v1alpha1.AttemptStatus{
+		{Number: 1, Replicas: []v1alpha1.ReplicaStatus{{Index: 0, Pod: podName(plain, 0)}, {Index: 1, Pod: podName(plain, 1)}}},
+	}}
+	for _, build := range []corev1.ContainerState{running, succeeded, failed, waiting("ErrImagePull", "x"), terminated(-1, "{}"), {}} {
+		add(status, is(&corev1.Pod{}, done, build).Status)
+	}
+	add(v1alpha1.PhaseStatus{State: v1alpha1.PhaseRunning, StartTime: &start}, corev1.PodStatus{Phase: corev1.PodFailed})
+	add(v1alpha1.PhaseStatus{State: v1alpha1.PhaseRunning, StartTime: &start, Receipts: []v1alpha1.Receipt{receipt("api", "Planned")}}, corev1.PodStatus{})
+	f.Fuzz(func(t *testing.T, phaseJSON, podJSON []byte, seconds int64, flags uint8) {
+		var status v1alpha1.PhaseStatus
+		var podStatus corev1.PodStatus
+		if json.Unmarshal(phaseJSON, &status) != nil || json.Unmarshal(podJSON, &podStatus) != nil || len(status.Message) > 4096 {
+			return
+		}
+		at := now.Add(time.Duration(seconds%(1<<30)) * time.Second)
+		for _, p := range []*v1alpha1.Phase{newExecution(2), newDeployment("api")} {
+			p.Status = *status.DeepCopy()
+			p.Spec.Timeout = metav1.Duration{Duration: time.Duration(seconds % (1 << 30))}
+			if flags&1 != 0 {
+				p.Spec.Approval = v1alpha1.ApprovalManual
+			}
+			o := phase.Observation{Phase: p, RunActive: flags&2 == 0, Services: services(p, "old"), Pods: map[string]*corev1.Pod{}}
+			for replica := range int32(flags >> 2 & 3) {
+				pod := is(&corev1.Pod{}, running, running)
+				pod.Name, pod.Status = podName(p, replica), *podStatus.DeepCopy()
+				o.Pods[pod.Name] = pod
+			}
+			input := clone(o)
+			plan := phase.Decide(o, at)
+			if !equality.Semantic.DeepEqual(input, o) {
+				t.Fatal("Decide changed what it looked at")
+			}
+			if status.State.Terminal() && !equality.Semantic.DeepEqual(status, plan.Status) {
+				t.Fatal("a terminal state is not final")
+			}
+			if len(plan.Status.Message) > 4096 {
+				t.Fatalf("a message of %d bytes", len(plan.Status.Message))
+			}
+			if !o.RunActive && len(plan.CreatePods)+len(plan.PatchImages) > 0 {
+				t.Fatal("goes on for a run that has ended")
+			}
+			for _, patch := range plan.PatchImages {
+				if !recorded(status.Receipts, patch.Receipt) {
+					t.Fatal("changed before its receipt is stored")
+				}
+			}
+		}
+	})
+}
