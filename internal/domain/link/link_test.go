@@ -1,0 +1,97 @@
+package link_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/link"
+	"katkit.dev/katkit/internal/domain/problem"
+)
+
+var (
+	now  = time.Date(2024, 5, 6, 7, 8, 9, 987654321, time.UTC)
+	then = metav1.NewTime(now.Add(-time.Hour).Truncate(time.Second))
+	head = &v1alpha1.CommitStatus{SHA: strings.Repeat("a", 40), Message: "New"}
+	old  = &v1alpha1.CommitStatus{SHA: strings.Repeat("b", 40), Message: "Old"}
+)
+
+func ready(status metav1.ConditionStatus, reason, message string, since metav1.Time) []metav1.Condition {
+	return []metav1.Condition{{
+		Type: v1alpha1.ConditionReady, Status: status, Reason: reason, Message: message, ObservedGeneration: 3, LastTransitionTime: since,
+	}}
+}
+
+func TestDecide(t *testing.T) {
+	second := metav1.NewTime(now.Truncate(time.Second))
+	const found = "branch main of acme/taskrunner was found"
+	missing := problem.Config(v1alpha1.ReasonTokenMissing, "no token")
+	limited := problem.Transient(v1alpha1.ReasonRateLimited, "limited")
+	limited.RetryAfter = 7 * time.Minute
+	was := v1alpha1.TenantRepoLinkStatus{HomeBranch: old, Conditions: ready(metav1.ConditionTrue, v1alpha1.ReasonReady, found, then)}
+
+	for name, c := range map[string]struct {
+		before v1alpha1.TenantRepoLinkStatus
+		poll   time.Duration
+		head   *v1alpha1.CommitStatus
+		cause  *problem.Problem
+		want   link.Plan
+	}{
+		"a new link that works is ready": {head: head, want: link.Plan{
+			Status:       v1alpha1.TenantRepoLinkStatus{HomeBranch: head, Conditions: ready(metav1.ConditionTrue, v1alpha1.ReasonReady, found, second)},
+			RequeueAfter: time.Minute,
+		}},
+		"a new commit is told, and Ready stays since when it was": {before: was, head: head, poll: 10 * time.Second, want: link.Plan{
+			Status:       v1alpha1.TenantRepoLinkStatus{HomeBranch: head, Conditions: ready(metav1.ConditionTrue, v1alpha1.ReasonReady, found, then)},
+			RequeueAfter: 10 * time.Second,
+		}},
+		"what a person has to mend is not ready, and polled": {before: was, cause: missing, want: link.Plan{
+			Status:       v1alpha1.TenantRepoLinkStatus{HomeBranch: old, Conditions: ready(metav1.ConditionFalse, v1alpha1.ReasonTokenMissing, "no token", second)},
+			RequeueAfter: time.Minute,
+		}},
+		"what passes by itself is unknown, and soon tried again": {before: was, poll: time.Hour,
+			cause: problem.Transient(v1alpha1.ReasonGitHubUnavailable, "no answer"), want: link.Plan{
+				Status:       v1alpha1.TenantRepoLinkStatus{HomeBranch: old, Conditions: ready(metav1.ConditionUnknown, v1alpha1.ReasonGitHubUnavailable, "no answer", second)},
+				RequeueAfter: 15 * time.Second,
+			}},
+		"a rate limit says itself when to try again": {cause: limited, want: link.Plan{
+			Status:       v1alpha1.TenantRepoLinkStatus{Conditions: ready(metav1.ConditionUnknown, v1alpha1.ReasonRateLimited, "limited", second)},
+			RequeueAfter: 7 * time.Minute,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &v1alpha1.TenantRepoLink{
+				ObjectMeta: metav1.ObjectMeta{Name: "taskrunner", Generation: 3},
+				Spec:       v1alpha1.TenantRepoLinkSpec{Repository: "acme/taskrunner", HomeBranch: "main"},
+				Status:     c.before,
+			}
+			if c.poll != 0 {
+				l.Spec.PollInterval = &metav1.Duration{Duration: c.poll}
+			}
+			input := l.DeepCopy()
+			got := link.Decide(link.Observation{Link: l, Head: c.head, Problem: c.cause}, now)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if diff := cmp.Diff(input, l); diff != "" {
+				t.Errorf("the input was changed (-before +after)\n%s", diff)
+			}
+			l.Status = got.Status
+			again := link.Decide(link.Observation{Link: l, Head: c.head, Problem: c.cause}, now.Add(time.Hour))
+			if diff := cmp.Diff(got, again); diff != "" {
+				t.Errorf("an unchanged repository is written again (-first +second)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNotATenantSaysWhatToDo(t *testing.T) {
+	cause := link.NotATenant("d-taskrunner")
+	if cause.Transient || !strings.Contains(cause.Message, "kubectl label namespace d-taskrunner katkit.dev/tenant=") {
+		t.Errorf("%+v", cause)
+	}
+}
