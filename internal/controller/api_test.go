@@ -1,0 +1,268 @@
+package controller_test
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+)
+
+// apiNamespace is no tenant: what the stories of the API make is never carried out.
+const apiNamespace = "default"
+
+var sha = strings.Repeat("0123abcdef", 4)
+
+func aLink(mutate func(*v1alpha1.TenantRepoLink)) *v1alpha1.TenantRepoLink {
+	link := &v1alpha1.TenantRepoLink{
+		ObjectMeta: metav1.ObjectMeta{Namespace: apiNamespace, Name: "api"},
+		Spec:       v1alpha1.TenantRepoLinkSpec{Repository: "acme/app", HomeBranch: "main"},
+	}
+	mutate(link)
+	return link
+}
+
+func aRun(mutate func(*v1alpha1.CIRun)) *v1alpha1.CIRun {
+	run := &v1alpha1.CIRun{
+		ObjectMeta: metav1.ObjectMeta{Namespace: apiNamespace, Name: "api"},
+		Spec:       v1alpha1.CIRunSpec{Link: v1alpha1.ObjectName{Name: "api"}, Commit: v1alpha1.CommitSelector{SHA: sha}},
+	}
+	mutate(run)
+	return run
+}
+
+func aPhase(mutate func(*v1alpha1.Phase)) *v1alpha1.Phase {
+	phase := &v1alpha1.Phase{
+		ObjectMeta: metav1.ObjectMeta{Namespace: apiNamespace, Name: "api"},
+		Spec: v1alpha1.PhaseSpec{
+			Run: v1alpha1.ObjectName{Name: "api"}, Name: "BUILD", Type: v1alpha1.PhaseExecution, SHA: sha,
+			Timeout: metav1.Duration{Duration: time.Minute}, Approval: v1alpha1.ApprovalManual,
+			Execution: &v1alpha1.ExecutionSpec{Image: "builder:v1", AgentImage: "agent:v1", RepositoryURL: "https://github.com/acme/app.git", Parallelism: 1},
+		},
+	}
+	mutate(phase)
+	return phase
+}
+
+func linkSpec(mutate func(*v1alpha1.TenantRepoLinkSpec)) *v1alpha1.TenantRepoLink {
+	return aLink(func(l *v1alpha1.TenantRepoLink) { mutate(&l.Spec) })
+}
+
+func runSpec(mutate func(*v1alpha1.CIRunSpec)) *v1alpha1.CIRun {
+	return aRun(func(r *v1alpha1.CIRun) { mutate(&r.Spec) })
+}
+
+func phaseSpec(mutate func(*v1alpha1.PhaseSpec)) *v1alpha1.Phase {
+	return aPhase(func(p *v1alpha1.Phase) { mutate(&p.Spec) })
+}
+
+func commitOf(selector v1alpha1.CommitSelector) *v1alpha1.CIRun {
+	return runSpec(func(s *v1alpha1.CIRunSpec) { s.Commit = selector })
+}
+
+func branchOf(name string) *v1alpha1.CIRun {
+	return commitOf(v1alpha1.CommitSelector{Branch: name})
+}
+
+func homeBranch(name string) *v1alpha1.TenantRepoLink {
+	return linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.HomeBranch = name })
+}
+
+func folder(path string) *v1alpha1.TenantRepoLink {
+	return linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.FolderPath = path })
+}
+
+func templates(types ...v1alpha1.PhaseType) []v1alpha1.PhaseTemplate {
+	var phases []v1alpha1.PhaseTemplate
+	for i, t := range types {
+		phases = append(phases, v1alpha1.PhaseTemplate{Name: string(rune('A' + i)), Type: t})
+	}
+	return phases
+}
+
+func aRunWithPhase(template v1alpha1.PhaseTemplate) *v1alpha1.CIRun {
+	return runSpec(func(s *v1alpha1.CIRunSpec) { s.Phases = []v1alpha1.PhaseTemplate{template} })
+}
+
+func dryRun(object client.Object) error { return k8s.Create(ctx, object, client.DryRunAll) }
+
+var _ = Describe("The API server, when somebody applies", func() {
+	const twoDeployments = "a workflow has at most one phase of type Deployment"
+
+	DescribeTable("something that makes no sense, says why and takes nothing",
+		func(object client.Object, message string) {
+			err := dryRun(object)
+			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+			Expect(err).To(MatchError(ContainSubstring(message)))
+		},
+		Entry("a short sha", commitOf(v1alpha1.CommitSelector{SHA: sha[:39]}), "spec.commit.sha"),
+		Entry("a long sha", commitOf(v1alpha1.CommitSelector{SHA: sha + "0"}), "spec.commit.sha"),
+		Entry("a sha in upper case", commitOf(v1alpha1.CommitSelector{SHA: strings.ToUpper(sha)}), "^[0-9a-f]{40}$"),
+		Entry("a sha that is not hex", commitOf(v1alpha1.CommitSelector{SHA: strings.Repeat("g", 40)}), "^[0-9a-f]{40}$"),
+		Entry("no commit", commitOf(v1alpha1.CommitSelector{}), "spec.commit"),
+		Entry("sha and branch", commitOf(v1alpha1.CommitSelector{SHA: sha, Branch: "main"}), "commit takes exactly one of sha, branch and pullRequest"),
+		Entry("sha and pull request", commitOf(v1alpha1.CommitSelector{SHA: sha, PullRequest: 1}), "commit takes exactly one of sha, branch and pullRequest"),
+		Entry("branch and pull request", commitOf(v1alpha1.CommitSelector{Branch: "main", PullRequest: 1}), "commit takes exactly one of sha, branch and pullRequest"),
+		Entry("a negative pull request", commitOf(v1alpha1.CommitSelector{PullRequest: -1}), "spec.commit.pullRequest"),
+		Entry("a branch that is an option of git", branchOf("-upload-pack=x"), "branch is not a valid branch name"),
+		Entry("a branch with ..", branchOf("a..b"), "branch is not a valid branch name"),
+		Entry("a branch with a space", branchOf("a b"), "branch is not a valid branch name"),
+		Entry("a branch with a line break", branchOf("a\nb"), "branch is not a valid branch name"),
+		Entry("a branch with a bracket", branchOf("a[b"), "branch is not a valid branch name"),
+		Entry("a branch with a backslash", branchOf(`a\b`), "branch is not a valid branch name"),
+		Entry("a branch with a caret", branchOf("a^"), "branch is not a valid branch name"),
+		Entry("a branch with a colon", branchOf("a:b"), "branch is not a valid branch name"),
+		Entry("a branch with a tilde", branchOf("a~1"), "branch is not a valid branch name"),
+		Entry("a branch with a star", branchOf("a*"), "branch is not a valid branch name"),
+		Entry("a branch of 256 characters", branchOf(strings.Repeat("b", 256)), "spec.commit.branch"),
+		Entry("a run without a link", runSpec(func(s *v1alpha1.CIRunSpec) { s.Link.Name = "" }), "spec.link"),
+		Entry("a run whose name is no label", aRun(func(r *v1alpha1.CIRun) { r.Name = strings.Repeat("r", 64) }), "the name of a CIRun has 63 characters at most, since it becomes a label"),
+		Entry("a run with two deployments", runSpec(func(s *v1alpha1.CIRunSpec) { s.Phases = templates("Deployment", "Execution", "Deployment") }), twoDeployments),
+		Entry("a run with an unknown type of phase", runSpec(func(s *v1alpha1.CIRunSpec) { s.Phases = templates("Compilation") }), `supported values: "Execution", "Deployment"`),
+		Entry("a phase whose name starts with a dash", aRunWithPhase(v1alpha1.PhaseTemplate{Name: "-x", Type: "Execution"}), "spec.phases[0].name"),
+		Entry("two phases of a name", runSpec(func(s *v1alpha1.CIRunSpec) {
+			s.Phases = append(templates("Execution"), templates("Execution")...)
+		}), "Duplicate value"),
+		Entry("65 replicas", aRunWithPhase(v1alpha1.PhaseTemplate{Name: "x", Type: "Execution", Parallelism: 65}), "spec.phases[0].parallelism"),
+		Entry("an order below 0", aRunWithPhase(v1alpha1.PhaseTemplate{Name: "x", Type: "Execution", Order: -1}), "spec.phases[0].order"),
+		Entry("an order above 9999", aRunWithPhase(v1alpha1.PhaseTemplate{Name: "x", Type: "Execution", Order: 10000}), "spec.phases[0].order"),
+		Entry("an unknown approval", aRunWithPhase(v1alpha1.PhaseTemplate{Name: "x", Type: "Execution", Approval: "Maybe"}), `supported values: "Automatic", "Manual"`),
+		Entry("a variable that no shell takes", runSpec(func(s *v1alpha1.CIRunSpec) { s.Env = []v1alpha1.EnvVar{{Name: "A-B"}} }), "spec.env[0].name"),
+
+		Entry("a repository without an owner", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Repository = "app" }), "spec.repository"),
+		Entry("a repository by its URL", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Repository = "https://github.com/acme/app" }), "spec.repository"),
+		Entry("a host with a path", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Host = "github.com/x" }), "spec.host"),
+		Entry("a host with a user", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Host = "me@github.com" }), "spec.host"),
+		Entry("a home branch that is an option of git", homeBranch("--all"), "homeBranch is not a valid branch name"),
+		Entry("a home branch with ..", homeBranch("a..b"), "homeBranch is not a valid branch name"),
+		Entry("a home branch with a question mark", homeBranch("a?"), "homeBranch is not a valid branch name"),
+		Entry("no home branch", homeBranch(""), "spec.homeBranch"),
+		Entry("a folder outside of the repository", folder("../other"), "folderPath has no '.' or '..' in it"),
+		Entry("a folder by detours", folder("/api/../../x"), "folderPath has no '.' or '..' in it"),
+		Entry("a folder with a dot in the path", folder("./api"), "folderPath has no '.' or '..' in it"),
+		Entry("a folder with a backslash", folder(`api\x`), "folderPath has no control characters or backslashes"),
+		Entry("a folder with a line break", folder("api\n"), "folderPath has no control characters or backslashes"),
+		Entry("a link with two deployments", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Phases = templates("Deployment", "Deployment") }), twoDeployments),
+		Entry("a link whose name is no label", aLink(func(l *v1alpha1.TenantRepoLink) { l.Name = strings.Repeat("l", 64) }), "the name of a TenantRepoLink has 63 characters at most, since it becomes a label"),
+		Entry("a poll every 9 seconds", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.PollInterval = &metav1.Duration{Duration: 9 * time.Second} }), "pollInterval is 10s at least"),
+		Entry("a timeout below a second", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
+			s.Builder.Timeout = &metav1.Duration{Duration: 100 * time.Millisecond}
+		}), "timeout is 1s at least"),
+		Entry("an unknown fleet", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Builder.Fleet = "Mars" }), `supported values: "Builder", "Tenant"`),
+
+		Entry("an execution without what to execute", phaseSpec(func(s *v1alpha1.PhaseSpec) { s.Execution = nil }), "a phase of type Execution, and no other, has execution"),
+		Entry("a deployment without what to deploy", phaseSpec(func(s *v1alpha1.PhaseSpec) { s.Type, s.Execution = "Deployment", nil }), "a phase of type Deployment, and no other, has deployment"),
+		Entry("a deployment that executes", phaseSpec(func(s *v1alpha1.PhaseSpec) { s.Type = "Deployment" }), "a phase of type Execution, and no other, has execution"),
+
+		Entry("a class without an image", &v1alpha1.BuilderClass{ObjectMeta: metav1.ObjectMeta{Name: "x"}, Spec: v1alpha1.BuilderClassSpec{AgentImage: "a"}}, "spec.image"),
+		Entry("a class without the agent", &v1alpha1.BuilderClass{ObjectMeta: metav1.ObjectMeta{Name: "x"}, Spec: v1alpha1.BuilderClassSpec{Image: "a"}}, "spec.agentImage"),
+	)
+
+	DescribeTable("what makes sense, takes it",
+		func(object client.Object) { Expect(dryRun(object)).To(Succeed()) },
+		Entry("a sha", commitOf(v1alpha1.CommitSelector{SHA: sha})),
+		Entry("a branch", branchOf("feature/a-b_c.d#1")),
+		Entry("a branch in another script", branchOf("größe")),
+		Entry("a pull request", commitOf(v1alpha1.CommitSelector{PullRequest: 42})),
+		Entry("a run of 63 characters", aRun(func(r *v1alpha1.CIRun) { r.Name = strings.Repeat("r", 63) })),
+		Entry("one deployment among others", runSpec(func(s *v1alpha1.CIRunSpec) { s.Phases = templates("Execution", "Deployment", "Execution") })),
+		Entry("a link with a slash before its folder", folder("/api/v1/")),
+		Entry("a folder with dots in its name", folder("a..b/.hidden/...")),
+		Entry("a host with a port", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Host = "ghe.example.com:8443" })),
+		Entry("a phase", aPhase(func(*v1alpha1.Phase) {})),
+	)
+
+	It("a link or a run that says little, fills in what is meant", func() {
+		link := aLink(func(*v1alpha1.TenantRepoLink) {})
+		Expect(dryRun(link)).To(Succeed())
+		Expect(link.Spec.Host).To(Equal("github.com"))
+		Expect(link.Spec.PollInterval).To(HaveValue(HaveField("Duration", time.Minute)))
+
+		link = linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Builder.Image = "x"; s.Deployer.ServiceAccountName = "" })
+		Expect(dryRun(link)).To(Succeed())
+		Expect(link.Spec.Builder.Fleet).To(Equal(v1alpha1.FleetBuilder))
+		Expect(link.Spec.Builder.Timeout).To(HaveValue(HaveField("Duration", time.Hour)))
+
+		run := aRun(func(*v1alpha1.CIRun) {})
+		Expect(dryRun(run)).To(Succeed())
+		Expect(run.Status.State).To(Equal(v1alpha1.RunPending))
+		phase := aPhase(func(*v1alpha1.Phase) {})
+		Expect(dryRun(phase)).To(Succeed())
+		Expect(phase.Status.State).To(Equal(v1alpha1.PhasePending))
+	})
+})
+
+var _ = Describe("The API server, when somebody changes", Ordered, func() {
+	// update tries a change of the object that is there.
+	update := func(object client.Object, mutate func()) error {
+		GinkgoHelper()
+		key := client.ObjectKeyFromObject(object)
+		reflect.ValueOf(object).Elem().SetZero() // or what an earlier entry changed would stay
+		Expect(k8s.Get(ctx, key, object)).To(Succeed())
+		mutate()
+		return k8s.Update(ctx, object, client.DryRunAll)
+	}
+	link, run, phase := aLink(func(*v1alpha1.TenantRepoLink) {}), aRun(func(*v1alpha1.CIRun) {}), aPhase(func(*v1alpha1.Phase) {})
+	deploying := aPhase(func(p *v1alpha1.Phase) {
+		p.Name, p.Spec.Type, p.Spec.Execution, p.Spec.After = "deploying", v1alpha1.PhaseDeployment, nil, []string{"api"}
+		p.Spec.Deployment = &v1alpha1.DeploymentSpec{ServiceAccountName: "x", Services: []v1alpha1.ServiceImage{{Role: "app", Image: "app:v1"}}}
+	})
+	BeforeAll(func() {
+		for _, object := range []client.Object{link, run, phase, deploying} {
+			create(object)
+			DeferCleanup(func() { Expect(client.IgnoreNotFound(k8s.Delete(ctx, object))).To(Succeed()) })
+		}
+	})
+
+	DescribeTable("what is for good, refuses it",
+		func(object client.Object, mutate func(), message string) {
+			err := update(object, mutate)
+			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+			Expect(err).To(MatchError(ContainSubstring(message)))
+		},
+		Entry("a link's repository", link, func() { link.Spec.Repository = "acme/other" }, "repository is immutable: delete the link and make a new one"),
+		Entry("a link's host", link, func() { link.Spec.Host = "evil.example.com" }, "host is immutable: delete the link and make a new one"),
+		Entry("a run's commit", run, func() { run.Spec.Commit = v1alpha1.CommitSelector{Branch: "main"} }, "the spec of a CIRun is immutable: make a new run"),
+		Entry("a run's link", run, func() { run.Spec.Link.Name = "other" }, "the spec of a CIRun is immutable: make a new run"),
+		Entry("a run's phases", run, func() { run.Spec.Phases = templates("Execution") }, "the spec of a CIRun is immutable: make a new run"),
+		Entry("a run's env", run, func() { run.Spec.Env = []v1alpha1.EnvVar{{Name: "A"}} }, "the spec of a CIRun is immutable: make a new run"),
+		Entry("a phase's sha", phase, func() { phase.Spec.SHA = strings.Repeat("a", 40) }, "the spec of a Phase is immutable but for approved"),
+		Entry("a phase's run", phase, func() { phase.Spec.Run.Name = "other" }, "the spec of a Phase is immutable but for approved"),
+		Entry("a phase's order", phase, func() { phase.Spec.Order = 7 }, "order is immutable"),
+		Entry("what a phase comes after", deploying, func() { deploying.Spec.After = nil }, "after is immutable"),
+		Entry("a phase's timeout", phase, func() { phase.Spec.Timeout.Duration *= 2 }, "timeout is immutable"),
+		Entry("a phase's approval mode", phase, func() { phase.Spec.Approval = v1alpha1.ApprovalAutomatic }, "approval is immutable"),
+		Entry("a phase's image", phase, func() { phase.Spec.Execution.Image = "evil:v1" }, "execution is immutable"),
+		Entry("a phase's variables", phase, func() { phase.Spec.Execution.Env = []v1alpha1.EnvVar{{Name: "A"}} }, "execution is immutable"),
+		Entry("what a phase deploys", deploying, func() { deploying.Spec.Deployment.Services[0].Image = "evil:v1" }, "deployment is immutable"),
+		Entry("whom a phase deploys as", deploying, func() { deploying.Spec.Deployment.ServiceAccountName = "admin" }, "deployment is immutable"),
+		Entry("a phase's type", deploying, func() {
+			deploying.Spec.Type, deploying.Spec.Deployment, deploying.Spec.Execution = v1alpha1.PhaseExecution, nil, phase.Spec.Execution.DeepCopy()
+		}, "execution and deployment are immutable"),
+	)
+
+	It("what may change, takes it", func() {
+		Expect(update(link, func() { link.Spec.HomeBranch, link.Spec.FolderPath = "next", "api" })).To(Succeed())
+		Expect(update(run, func() { run.Labels = map[string]string{"mine": "yes"} })).To(Succeed())
+		Expect(update(phase, func() { phase.Spec.Approved = true })).To(Succeed())
+	})
+
+	It("an approval, keeps it", func() {
+		change(&v1alpha1.Phase{}, apiNamespace, "api", func(p *v1alpha1.Phase) { p.Spec.Approved = true })
+		Expect(update(phase, func() { phase.Spec.Approved = false })).To(MatchError(ContainSubstring("an approval cannot be taken back")))
+	})
+
+	It("a phase of nobody's run, lets Katkit do nothing with it", func() {
+		Expect(get(&v1alpha1.Phase{}, apiNamespace, "deploying").Status).To(Equal(v1alpha1.PhaseStatus{State: v1alpha1.PhasePending}))
+		var pods corev1.PodList
+		Expect(k8s.List(ctx, &pods, client.InNamespace(apiNamespace))).To(Succeed())
+		Expect(pods.Items).To(BeEmpty())
+	})
+})
