@@ -33,7 +33,7 @@ func haveStatus(status metav1.ConditionStatus, reason string) types.GomegaMatche
 	return gstruct.MatchFields(gstruct.IgnoreExtras, gstruct.Fields{"Status": Equal(status), "Reason": Equal(reason)})
 }
 
-// say matches a condition, or a status' message, whose text has all the given parts.
+// contain matches a text that has all the given parts.
 func contain(parts ...string) types.GomegaMatcher {
 	matchers := make([]types.GomegaMatcher, 0, len(parts))
 	for _, part := range parts {

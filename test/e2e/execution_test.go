@@ -130,6 +130,8 @@ var _ = Describe("An execution phase", func() {
 		phases := phasesOf(ctx, run)
 		Expect(logs(ctx, phases["UNIT"])).To(Equal([]string{"UNIT 0 of 3\n", "UNIT 1 of 3\n", "UNIT 2 of 3\n"}))
 		Expect(logs(ctx, phases["LINT"])).To(Equal([]string{"LINT 0 of 1\n"}))
+		expectEvent(ctx, run, corev1.EventTypeNormal, "PhaseSucceeded", "phase UNIT")
+		expectEvent(ctx, run, corev1.EventTypeNormal, "PhaseSucceeded", "phase LINT")
 		Expect(phases["LAST"].Status.StartTime.Time).NotTo(BeTemporally("<", phases["UNIT"].Status.CompletionTime.Time))
 	})
 
