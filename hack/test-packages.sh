@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Lists the packages of one kind of tests: `unit`, or `envtest` for those whose tests start an API server.
-# test/e2e and test/bench need a whole cluster and belong to neither.
+# test/e2e needs a whole cluster and belongs to neither.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case "${1:-}" in
@@ -13,6 +13,6 @@ esac
 
 go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... |
     awk -v kind="$1" '
-        $1 ~ /\/test\/(e2e|bench)(\/|$)/ { next }
+        $1 ~ /\/test\/e2e(\/|$)/ { next }
         { envtest = / sigs\.k8s\.io\/controller-runtime\/pkg\/envtest( |$)/ }
         (kind == "envtest") == envtest { print $1 }'
