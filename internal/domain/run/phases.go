@@ -108,7 +108,7 @@ func newPhase(run *v1alpha1.CIRun, m Material, template v1alpha1.PhaseTemplate) 
 func deployment(m Material) *v1alpha1.DeploymentSpec {
 	return &v1alpha1.DeploymentSpec{
 		ServiceAccountName: cmp.Or(m.Link.Spec.Deployer.ServiceAccountName, v1alpha1.DefaultDeployer),
-		Services:           m.Services,
+		Services:           slices.Clone(m.Services),
 	}
 }
 
@@ -120,14 +120,14 @@ func execution(run *v1alpha1.CIRun, m Material, template v1alpha1.PhaseTemplate)
 		RepositoryURL: m.CloneURL,
 		Env:           environment(run, m, template),
 		Parallelism:   max(template.Parallelism, 1),
-		Resources:     cmp.Or(builder.Resources, m.Class.Spec.Resources),
+		Resources:     cmp.Or(builder.Resources, m.Class.Spec.Resources).DeepCopy(),
 	}
 	if m.Link.Spec.SecretRef != nil {
 		spec.CredentialSecret = m.Link.Spec.SecretRef.Name
 	}
 	if builder.Fleet != v1alpha1.FleetTenant && !m.Workflow.LocalFleet {
 		spec.NodeSelector = maps.Clone(m.Class.Spec.NodeSelector)
-		spec.Tolerations = m.Class.Spec.Tolerations
+		spec.Tolerations = m.Class.Spec.DeepCopy().Tolerations
 	}
 	if template.AllocationTag != "" {
 		if spec.NodeSelector == nil {

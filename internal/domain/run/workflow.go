@@ -64,7 +64,7 @@ func DescriptionPath(folder string) string {
 // files are those of ConfigPaths, in that order; they are not looked at when the run has phases of its own.
 func ChooseWorkflow(run *v1alpha1.CIRun, link *v1alpha1.TenantRepoLink, env string, files []File) (Workflow, *problem.Problem) {
 	if len(run.Spec.Phases) > 0 {
-		return Workflow{Source: "the run's spec.phases", Phases: sorted(run.Spec.Phases)}, nil
+		return fromObject("the run's spec.phases", run.Spec.Phases)
 	}
 	for _, file := range files {
 		if file.Found {
@@ -72,11 +72,31 @@ func ChooseWorkflow(run *v1alpha1.CIRun, link *v1alpha1.TenantRepoLink, env stri
 		}
 	}
 	if len(link.Spec.Phases) > 0 {
-		return Workflow{Source: fmt.Sprintf("spec.phases of TenantRepoLink %s", link.Name), Phases: sorted(link.Spec.Phases)}, nil
+		return fromObject(fmt.Sprintf("spec.phases of TenantRepoLink %s", link.Name), link.Spec.Phases)
 	}
 	return Workflow{}, problem.Config(v1alpha1.ReasonNoWorkflow,
 		"the commit has no %s, and neither the run nor TenantRepoLink %s has spec.phases: add one of them to say which phases to run",
 		strings.Join(ConfigPaths(link.Spec.Folder()), " or "), link.Name)
+}
+
+// fromObject takes the phases of a link or a run. Their names may differ in nothing that the names of their
+// Phases show; katkitconfig.js has the same rule.
+func fromObject(source string, phases []v1alpha1.PhaseTemplate) (Workflow, *problem.Problem) {
+	type object struct {
+		order int32
+		slug  string
+	}
+	seen := map[object]string{}
+	for _, phase := range phases {
+		key := object{phase.Order, workflow.Slug(phase.Name)}
+		if other, twice := seen[key]; twice {
+			return Workflow{}, problem.Config(v1alpha1.ReasonInvalidConfig,
+				"%s: the names %q and %q of order %d both make a Phase that ends in %q: rename one of them",
+				source, other, phase.Name, phase.Order, key.slug)
+		}
+		seen[key] = phase.Name
+	}
+	return Workflow{Source: source, Phases: sorted(phases)}, nil
 }
 
 func fromFile(file File, env string) (Workflow, *problem.Problem) {
