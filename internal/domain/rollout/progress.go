@@ -25,6 +25,8 @@ func deploymentProgress(d *appsv1.Deployment) Progress {
 	case deadlineExceeded(d):
 		return Progress{Failed: true, Message: fmt.Sprintf("progress deadline exceeded with %s%s",
 			counts(d.Status.AvailableReplicas, want, "available"), replicaFailure(d))}
+	case d.Status.UpdatedReplicas < want && d.Spec.Paused:
+		return Progress{Message: fmt.Sprintf("its rollouts are paused: kubectl rollout resume deployment/%s -n %s", d.Name, d.Namespace)}
 	case d.Status.UpdatedReplicas < want:
 		return Progress{Message: counts(d.Status.UpdatedReplicas, want, "updated") + replicaFailure(d)}
 	case d.Status.Replicas > d.Status.UpdatedReplicas:
