@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -85,10 +86,14 @@ func (d *Deployer) as(namespace, serviceAccount string) (client.Client, error) {
 	return c, nil
 }
 
+// mayNot tells the API server's own words for a missing right (`User "…" cannot patch resource …`) from those
+// of an admission webhook, which often answers Forbidden as well.
+func mayNot(err error) bool { return strings.Contains(err.Error(), `" cannot `) }
+
 // Explain makes a problem of a refused change, with the command that mends it. It is nil when the error is
 // not the API server's answer but a failure to get one, which passes by itself.
 func Explain(change Change, err error) *problem.Problem {
-	if apierrors.IsForbidden(err) {
+	if apierrors.IsForbidden(err) && mayNot(err) {
 		return problem.Config(v1alpha1.ReasonDeployerForbidden,
 			"ServiceAccount %[1]s/%[2]s may not change %[3]s %[4]s: %[5]v. A cluster admin grants it with: "+
 				"kubectl create serviceaccount %[2]s -n %[1]s; kubectl create rolebinding %[2]s -n %[1]s --clusterrole=katkit-deployer --serviceaccount=%[1]s:%[2]s",
