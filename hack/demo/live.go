@@ -53,7 +53,7 @@ func (l *live) tellEnd(ctx context.Context, namespace string, ended v1alpha1.Run
 		l.detail(err.Error())
 		return
 	}
-	lines := 2
+	lines := 1
 	if ended.State == v1alpha1.PhaseFailed {
 		lines = 20
 	}

@@ -31,6 +31,8 @@ const (
 	link       = "taskrunner"
 	// runTimeout bounds the demo's run, a first pull of the builder image included.
 	runTimeout = 10 * time.Minute
+	// settleTimeout is what a service that an earlier demo left gets to become well.
+	settleTimeout = 30 * time.Second
 )
 
 // tenant is one of the two tenants of the demo.
@@ -166,14 +168,20 @@ func (d *stage) start(ctx context.Context, tenants []tenant) error {
 	return nil
 }
 
-// runs tells whether the tenant's service is there and well. Then it stays as it is, whatever it runs.
+// runs tells whether the tenant's service is there and well, or soon will be. Then it stays as it is, whatever it runs.
 func (d *stage) runs(ctx context.Context, t tenant) (bool, error) {
 	var deployment appsv1.Deployment
 	err := d.cluster.Client.Get(ctx, client.ObjectKey{Namespace: t.name, Name: install.App}, &deployment)
 	if err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
-	return deployment.Status.AvailableReplicas > 0 && deployment.Status.UnavailableReplicas == 0, nil
+	settling, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if err := d.cluster.RolledOut(settling, t.name, install.App); err != nil {
+		fmt.Printf("  %-16s the service is not well and is started anew: %v\n", t.name, err)
+		return false, ctx.Err()
+	}
+	return true, nil
 }
 
 // commit adds a release of the sample to the repository and returns its sha.

@@ -119,7 +119,7 @@ func prove(before, after map[string]service, sha string) []check {
 	was, is = before[prod.name], after[prod.name]
 	return append(checks,
 		same(prod, "image", was.image(), is.image()),
-		same(prod, "object", version(was.deployment), version(is.deployment)),
+		untouched(was.deployment, is.deployment),
 		same(prod, "Pods", strings.Join(was.pods, " "), strings.Join(is.pods, " ")),
 		same(prod, "runs", strings.Join(was.runs, " "), strings.Join(is.runs, " ")),
 		check{was.answer == is.answer && is.answer.Env == prod.env, prod.name, "answers", is.answer.String()},
@@ -158,6 +158,16 @@ func kept(meta metav1.ObjectMeta) map[string]map[string]string {
 	return map[string]map[string]string{"labels": meta.Labels, "annotations": annotations}
 }
 
-func version(d appsv1.Deployment) string {
-	return fmt.Sprintf("generation %d, resourceVersion %s,", d.Generation, d.ResourceVersion)
+// untouched checks that nobody wrote to the Deployment in PROD. Kubernetes itself may have updated the status.
+func untouched(was, is appsv1.Deployment) check {
+	if was.ResourceVersion == is.ResourceVersion {
+		return check{true, prod.name, "object", fmt.Sprintf("generation %d, resourceVersion %s unchanged", is.Generation, is.ResourceVersion)}
+	}
+	ok := was.UID == is.UID && was.Generation == is.Generation && equality.Semantic.DeepEqual(was.Spec, is.Spec) &&
+		equality.Semantic.DeepEqual(kept(was.ObjectMeta), kept(is.ObjectMeta)) && !equality.Semantic.DeepEqual(was.Status, is.Status)
+	text := fmt.Sprintf("generation %d → %d, resourceVersion %s → %s", was.Generation, is.Generation, was.ResourceVersion, is.ResourceVersion)
+	if ok {
+		text += " for its status alone"
+	}
+	return check{ok, prod.name, "object", text}
 }

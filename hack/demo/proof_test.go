@@ -46,6 +46,7 @@ func TestProve(t *testing.T) {
 		"the old version answers":   {inDev(func(s *service) { s.answer.Version = oldSHA }), "d-taskrunner answers"},
 		"another env answers":       {inDev(func(s *service) { s.answer.Env = "PROD" }), "d-taskrunner answers"},
 		"PROD was written to":       {inProd(func(s *service) { s.deployment.ResourceVersion = "8" }), "p-taskrunner object"},
+		"PROD has a new status":     {inProd(func(s *service) { s.deployment.ResourceVersion, s.deployment.Status.ReadyReplicas = "8", 2 }), ""},
 		"PROD has other Pods":       {inProd(func(s *service) { s.pods = []string{"another"} }), "p-taskrunner Pods"},
 		"PROD got a run":            {inProd(func(s *service) { s.runs = []string{"run"} }), "p-taskrunner runs"},
 		"PROD answers otherwise":    {inProd(func(s *service) { s.answer.Greeting = "hi" }), "p-taskrunner answers"},

@@ -33,7 +33,7 @@ var recipes = []recipe{
 // pushed before is neither built nor pushed again. Only one process of a user builds at a time.
 func (c *Cluster) Images(ctx context.Context) (Images, error) {
 	if c.Registry.Push == "" {
-		return Images{}, errors.New("no registry for the images: set KATKIT_REGISTRY to one that this machine can push to and the cluster can pull from, such as registry.example.org/katkit")
+		return Images{}, errors.New("no registry for the images: set KATKIT_REGISTRY to one that this machine can push to and the cluster can pull from, such as registry.example.org/katkit; for the local cluster run this through hack/with-cluster.sh")
 	}
 	unlock, err := lock(ctx)
 	if err != nil {

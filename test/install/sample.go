@@ -118,9 +118,8 @@ func appPod(image, namespace, env string) corev1.PodSpec {
 			Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: appPort, Protocol: corev1.ProtocolTCP}},
 			ReadinessProbe: &corev1.Probe{
 				ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/", Port: intstr.FromString("http")}},
-				PeriodSeconds: 1,
+				PeriodSeconds: 1, TimeoutSeconds: 5, FailureThreshold: 5, // a busy machine is no reason to leave the Service
 			},
-			Resources: corev1.ResourceRequirements{},
 		}},
 	}
 }

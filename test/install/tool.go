@@ -119,7 +119,7 @@ func (t tool) run(ctx context.Context, tell func(string), args ...string) error 
 }
 
 // dropOldImages removes what this package built before and no longer needs from buildah's storage. It only saves
-// space, so it does not fail.
+// space, so it does not fail. The caller holds the lock.
 func (c *Cluster) dropOldImages(ctx context.Context, kept []string) {
 	t, err := c.buildah()
 	if err != nil {
@@ -128,6 +128,7 @@ func (c *Cluster) dropOldImages(ctx context.Context, kept []string) {
 	if _, err := exec.LookPath(t.program); err != nil {
 		return
 	}
+	_ = t.command(ctx, "rm", "--all").Run() // containers of builds that were interrupted
 	var listed bytes.Buffer
 	list := t.command(ctx, "images", "--format", "{{.Name}}:{{.Tag}}")
 	list.Stdout = &listed
