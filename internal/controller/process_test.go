@@ -72,6 +72,9 @@ func (w write) is(verb, resource string) bool {
 	return w.Verb == verb && slices.Contains(strings.Split(w.Path, "/"), resource)
 }
 
+// event tells whether the write was only of an event.
+func (w write) event() bool { return strings.HasPrefix(w.Path, "/apis/events.k8s.io/") }
+
 // dry tells whether the write was only tried.
 func (w write) dry() bool { return w.Query.Get("dryRun") != "" }
 
@@ -105,6 +108,9 @@ func (w *wire) send(next http.RoundTripper, r *http.Request) (*http.Response, er
 	if !deliver {
 		return nil, errCut
 	}
+	if !answer { // it is on its way, whatever becomes of the manager
+		r = r.WithContext(context.WithoutCancel(r.Context()))
+	}
 	response, err := next.RoundTrip(r)
 	if err != nil {
 		return nil, err
@@ -133,7 +139,7 @@ func (w *wire) decide(sent write) (deliver, answer bool) {
 	if w.cut {
 		return false, false
 	}
-	if w.cutAt == 0 || sent.is(http.MethodPost, "events") || !strings.Contains(sent.Path, "/namespaces/"+w.within+"/") {
+	if w.cutAt == 0 || sent.event() || !strings.Contains(sent.Path, "/namespaces/"+w.within+"/") {
 		return true, true
 	}
 	w.cutAt--
@@ -172,7 +178,7 @@ func (w *wire) in(namespace string) []write {
 	defer w.mu.Unlock()
 	var found []write
 	for _, sent := range w.writes {
-		if strings.Contains(sent.Path, "/namespaces/"+namespace+"/") && !sent.is(http.MethodPost, "events") && !sent.is(http.MethodPatch, "events") {
+		if strings.Contains(sent.Path, "/namespaces/"+namespace+"/") && !sent.event() {
 			found = append(found, sent)
 		}
 	}

@@ -1,0 +1,129 @@
+package controller_test
+
+import (
+	"fmt"
+	"net/http"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+)
+
+// done counts the writes of a kind that the API server accepted.
+func done(writes []write, verb, resource string) int {
+	count := 0
+	for _, sent := range writes {
+		if sent.is(verb, resource) && !sent.dry() && sent.Status < http.StatusMultipleChoices {
+			count++
+		}
+	}
+	return count
+}
+
+var _ = Describe("A manager that is gone", func() {
+	restart := func() {
+		GinkgoHelper()
+		katkit.stop()
+		katkit = startManager()
+	}
+
+	// Once per write of a run, and for each both before and after the API server has seen it.
+	for _, after := range []bool{false, true} {
+		It(fmt.Sprintf("is replaced by one that goes on, at whichever write it was killed (written: %t)", after), func() {
+			for n := 1; ; n++ {
+				By(fmt.Sprintf("write %d", n))
+				t := newTenant()
+				t.commit(workflow(execution("BUILD", 0), deployment("DEPLOY", 1)), services(appName))
+				generation := t.newDeployment(appName, "registry.example/app:old").Generation
+				t.link()
+				t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady)
+
+				first := katkit
+				first.wire.killAt(t.namespace, n, after)
+				t.run()
+				Eventually(func() (bool, error) {
+					state, err := t.play()
+					return first.wire.isCut() || (state.Terminal() && len(t.pods()) == 0), err
+				}).Should(BeTrue())
+				if !first.wire.isCut() {
+					Expect(n).To(BeNumerically(">", 10), "so many writes it takes")
+					return
+				}
+				restart()
+				Eventually(t.play).Should(Equal(v1alpha1.RunSucceeded), t.status())
+				Eventually(t.pods).Should(BeEmpty())
+
+				writes := append(first.wire.in(t.namespace), katkit.wire.in(t.namespace)...)
+				Expect(done(writes, http.MethodPost, "phases")).To(Equal(2), "%v", writes)
+				Expect(done(writes, http.MethodPost, "pods")).To(Equal(1), "%v", writes)
+				Expect(done(writes, http.MethodPatch, "deployments")).To(Equal(1), "%v", writes)
+				Expect(get(&appsv1.Deployment{}, t.namespace, appName).Generation).To(Equal(generation + 1))
+				Expect(receipt(t.phase("DEPLOY"), appName)).To(And(
+					HaveField("PreviousImage", "registry.example/app:old"), HaveField("Result", v1alpha1.ReceiptUpgraded)))
+			}
+		})
+	}
+
+	DescribeTable("misses nothing that happens meanwhile:",
+		func(prepare func(*tenant) func(), end v1alpha1.RunState, steps ...step) {
+			t := begun(steps...)
+			happens := prepare(t)
+			katkit.stop()
+			happens()
+			katkit = startManager()
+			Eventually(t.play).Should(Equal(end), t.status())
+			Eventually(t.pods).Should(BeEmpty())
+		},
+		Entry("ci.sh succeeds", func(t *tenant) func() {
+			pod := t.builder("BUILD")
+			return func() { succeed(pod) }
+		}, v1alpha1.RunSucceeded, execution("BUILD", 0), execution("TEST", 1)),
+		Entry("ci.sh fails", func(t *tenant) func() {
+			pod := t.builder("BUILD")
+			return func() { exit(pod, 1, "") }
+		}, v1alpha1.RunFailed, execution("BUILD", 0), execution("TEST", 1)),
+		Entry("the Pod is deleted", func(t *tenant) func() {
+			pod := t.builder("BUILD")
+			return func() { Expect(k8s.Delete(ctx, pod)).To(Succeed()) }
+		}, v1alpha1.RunFailed, execution("BUILD", 0), execution("TEST", 1)),
+		Entry("the service is rolled out", func(t *tenant) func() {
+			t.imageBecomes(appName, t.newImage(appName))
+			return func() { t.rollOut(appName) }
+		}, v1alpha1.RunSucceeded, deployment("DEPLOY", 0)),
+		Entry("the service is changed", func(t *tenant) func() {
+			t.imageBecomes(appName, t.newImage(appName))
+			return func() {
+				change(&appsv1.Deployment{}, t.namespace, appName, func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "hotfix:v1" })
+			}
+		}, v1alpha1.RunFailed, deployment("DEPLOY", 0)),
+		Entry("the phase is approved", func(t *tenant) func() {
+			phase := t.phaseIs("LOAD", v1alpha1.PhaseWaitingForApproval)
+			return func() { t.approve(phase) }
+		}, v1alpha1.RunSucceeded, execution("LOAD", 0).with("IsPhaseAutomated", false)),
+		Entry("the branch moves on", func(t *tenant) func() {
+			t.builder("BUILD")
+			return func() { t.commit(map[string]string{"katkitconfig.js": "broken"}) }
+		}, v1alpha1.RunSucceeded, execution("BUILD", 0), deployment("DEPLOY", 1)),
+		Entry("the link and its Secret are deleted", func(t *tenant) func() {
+			t.builder("BUILD")
+			return func() {
+				Expect(k8s.Delete(ctx, get(&v1alpha1.TenantRepoLink{}, t.namespace, linkName))).To(Succeed())
+				Expect(k8s.Delete(ctx, get(&corev1.Secret{}, t.namespace, "github"))).To(Succeed())
+			}
+		}, v1alpha1.RunSucceeded, execution("BUILD", 0), deployment("DEPLOY", 1)),
+	)
+
+	It("is replaced by one that leaves what is over as it is", func() {
+		t := begun(execution("BUILD", 0), deployment("DEPLOY", 1))
+		Eventually(t.play).Should(Equal(v1alpha1.RunSucceeded))
+		Eventually(t.pods).Should(BeEmpty())
+		restart()
+		other := begun(execution("BUILD", 0))
+		Eventually(other.play).Should(Equal(v1alpha1.RunSucceeded))
+		Expect(katkit.wire.in(t.namespace)).To(BeEmpty())
+	})
+})

@@ -1,0 +1,107 @@
+package controller_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+)
+
+// as is a client of an identity.
+func as(config *rest.Config) client.Client {
+	GinkgoHelper()
+	c, err := client.New(config, client.Options{Scheme: k8s.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	return c
+}
+
+// impersonating is the manager acting as somebody.
+func impersonating(user string, groups ...string) *rest.Config {
+	config := rest.CopyConfig(managerConfig)
+	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: groups}
+	return config
+}
+
+func imagePatch() client.Patch {
+	return client.RawPatch("application/strategic-merge-patch+json", []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"evil:v1"}]}}}}`))
+}
+
+var _ = Describe("The manager's own rights", func() {
+	It("do not change a workload, see a list of Secrets or end a run", func() {
+		t := newTenant()
+		d := t.newDeployment(appName, "registry.example/app:old")
+		t.link()
+		run := t.run()
+		manager := as(managerConfig)
+		for what, try := range map[string]func() error{
+			"patch a Deployment":  func() error { return manager.Patch(ctx, d.DeepCopy(), imagePatch()) },
+			"update a Deployment": func() error { return manager.Update(ctx, d.DeepCopy()) },
+			"delete a Deployment": func() error { return manager.Delete(ctx, d.DeepCopy()) },
+			"create a Deployment": func() error {
+				return manager.Create(ctx, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "x"}})
+			},
+			"list Secrets": func() error { return manager.List(ctx, &corev1.SecretList{}, client.InNamespace(t.namespace)) },
+			"create a Secret": func() error {
+				return manager.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "x"}})
+			},
+			"read a ConfigMap": func() error {
+				return manager.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: "x"}, &corev1.ConfigMap{})
+			},
+			"delete a run": func() error { return manager.Delete(ctx, run.DeepCopy()) },
+			"create a run": func() error { return manager.Create(ctx, t.newRun(func(r *v1alpha1.CIRun) { r.Name = "x" })) },
+			"approve a phase": func() error {
+				return manager.Patch(ctx, aPhase(func(p *v1alpha1.Phase) { p.Namespace = t.namespace }), client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"approved":true}}`)))
+			},
+			"make a namespace a tenant": func() error {
+				return manager.Patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: t.namespace}}, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"x":"y"}}}`)))
+			},
+			"grant itself a role": func() error {
+				return manager.Create(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "x"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"}})
+			},
+			"act as another account": func() error {
+				return as(impersonating("system:serviceaccount:kube-system:default")).List(ctx, &corev1.PodList{})
+			},
+			"act as a user": func() error { return as(impersonating("admin")).List(ctx, &corev1.PodList{}) },
+			"act as a deployer in a group": func() error {
+				return as(impersonating("system:serviceaccount:"+t.namespace+":katkit-deployer", "system:masters")).List(ctx, &corev1.PodList{})
+			},
+		} {
+			Expect(apierrors.IsForbidden(try())).To(BeTrue(), what)
+		}
+		Expect(t.imageOf(appName, appName)).To(Equal("registry.example/app:old"))
+	})
+
+	It("act as a tenant's deployer, who changes workloads of the tenant and nothing else", func() {
+		t, u := newTenant(), newTenant()
+		t.newDeployment(appName, "registry.example/app:old")
+		theirs := u.newDeployment(appName, "registry.example/app:old")
+		deployer := as(impersonating("system:serviceaccount:" + t.namespace + ":katkit-deployer"))
+		ours := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: appName}}
+		Expect(deployer.Patch(ctx, ours.DeepCopy(), imagePatch(), client.DryRunAll)).To(Succeed())
+		Expect(apierrors.IsForbidden(deployer.Patch(ctx, theirs.DeepCopy(), imagePatch(), client.DryRunAll))).To(BeTrue())
+		Expect(apierrors.IsForbidden(deployer.Delete(ctx, ours.DeepCopy(), client.DryRunAll))).To(BeTrue())
+		Expect(apierrors.IsForbidden(deployer.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: "github"}, &corev1.Secret{}))).To(BeTrue())
+	})
+
+	It("do not act as a deployer of another name, until a cluster admin lets it", func() {
+		t := newTenant()
+		create(&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "releaser"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "katkit-deployer"},
+			Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: t.namespace, Name: "releaser"}},
+		})
+		t.newDeployment(appName, "registry.example/app:old")
+		t.commit(workflow(deployment("DEPLOY", 0)), services(appName))
+		t.link(func(l *v1alpha1.TenantRepoLink) { l.Spec.Deployer.ServiceAccountName = "releaser" })
+		t.run()
+		t.phaseFails("DEPLOY", v1alpha1.FailureConfig, v1alpha1.ReasonDeployerForbidden, "releaser", "impersonate")
+		t.stopped("DEPLOY")
+	})
+})
