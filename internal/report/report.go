@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"katkit.dev/katkit/internal/domain/text"
 )
 
 // maxNote is the bound of an event's note in the API, in bytes.
@@ -44,7 +46,7 @@ func Events(recorder events.EventRecorder, object runtime.Object, happened []Eve
 		if event.Warning {
 			kind = corev1.EventTypeWarning
 		}
-		recorder.Eventf(object, nil, kind, event.Reason, event.Action, "%s", bounded(event.Note))
+		recorder.Eventf(object, nil, kind, event.Reason, event.Action, "%s", text.Cut(event.Note, maxNote))
 	}
 }
 
@@ -62,16 +64,4 @@ func joined(happened []Event) []Event {
 		result = append(result, event)
 	}
 	return result
-}
-
-func bounded(note string) string {
-	if len(note) <= maxNote {
-		return note
-	}
-	const mark = " […]"
-	end := maxNote - len(mark)
-	for end > 0 && note[end]&0xC0 == 0x80 { // not within a rune
-		end--
-	}
-	return note[:end] + mark
 }
