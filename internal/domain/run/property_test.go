@@ -33,7 +33,7 @@ type world struct {
 	older    map[string]*v1alpha1.Phase // as the run's controller may still see them
 	pods     map[string]*corev1.Pod
 	services map[string]rollout.Service
-	made  map[string]int // how often each Pod was made
+	made     map[string]int // how often each Pod was made
 	deploys  int            // how often the service was changed
 	writes   int            // of the run's status
 }
