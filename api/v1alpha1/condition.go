@@ -63,6 +63,8 @@ const (
 
 	// ReasonPhaseFailed: a run failed because a phase of it did.
 	ReasonPhaseFailed = "PhaseFailed"
+	// ReasonRunEnded: a phase was stopped because its run ended without it.
+	ReasonRunEnded = "RunEnded"
 	// ReasonPhaseGone: a Phase of the run was deleted before it had ended.
 	ReasonPhaseGone = "PhaseGone"
 
@@ -70,7 +72,9 @@ const (
 	ReasonImagePullFailed = "ImagePullFailed"
 	// ReasonContainerConfig: the kubelet cannot make a container of the builder Pod (a Secret is missing, say).
 	ReasonContainerConfig = "ContainerConfigError"
-	// ReasonPodRejected: the API server did not accept the builder Pod (quota, admission).
+	// ReasonWaitingForQuota: the namespace's ResourceQuota leaves no room for the builder Pod; tried again.
+	ReasonWaitingForQuota = "WaitingForQuota"
+	// ReasonPodRejected: the API server did not accept the builder Pod (admission, validation).
 	ReasonPodRejected = "PodRejected"
 	// ReasonPodGone: the builder Pod was deleted before it had ended.
 	ReasonPodGone = "PodGone"

@@ -24,7 +24,7 @@ func (c *Controller) act(ctx context.Context, phase *v1alpha1.Phase, plan domain
 	for _, pod := range plan.CreatePods {
 		err := c.create(ctx, phase, pod)
 		if cause, refused := errors.AsType[*problem.Problem](err); refused {
-			return c.fail(ctx, phase, cause)
+			return c.refused(ctx, phase, cause)
 		}
 		if err != nil {
 			return err
@@ -70,7 +70,7 @@ func (c *Controller) create(ctx context.Context, phase *v1alpha1.Phase, pod *cor
 		}
 		return nil
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
-		return fmt.Errorf("builder Pod %s waits for quota: %w", pod.Name, err)
+		return problem.Transient(v1alpha1.ReasonWaitingForQuota, "the builder Pod waits for room in the namespace's quota: %v", err)
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return problem.Config(v1alpha1.ReasonPodRejected, "the API server refused the builder Pod: %v", err)
 	}
@@ -88,6 +88,16 @@ func (c *Controller) patch(ctx context.Context, phase *v1alpha1.Phase, patch dom
 		return c.fail(ctx, phase, cause)
 	}
 	return err
+}
+
+// refused tells why a builder Pod cannot be made: the phase fails, or waits and is tried again.
+func (c *Controller) refused(ctx context.Context, phase *v1alpha1.Phase, cause *problem.Problem) error {
+	if !cause.Transient {
+		return c.fail(ctx, phase, cause)
+	}
+	status := *phase.Status.DeepCopy()
+	domain.Wait(phase, &status, cause.Reason, cause.Message, c.Clock.Now())
+	return errors.Join(cause, c.write(ctx, phase, status))
 }
 
 // fail ends the phase for a problem that came up while it was carried out.

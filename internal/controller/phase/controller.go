@@ -71,6 +71,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Phase{}).
 		Owns(&corev1.Pod{}).
 		Watches(&v1alpha1.Phase{}, handler.EnqueueRequestsFromMapFunc(c.phasesAfter)).
+		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.phasesLeft)).
 		Watches(&appsv1.Deployment{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.StatefulSet{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.DaemonSet{}, deploying, builder.OnlyMetadata).

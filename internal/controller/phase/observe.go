@@ -23,11 +23,10 @@ func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain
 	if owner == nil {
 		return observation, nil // not made by Katkit: no run, so nothing begins
 	}
-	active, err := c.runActive(ctx, phase.Namespace, owner)
-	if err != nil {
+	var err error
+	if observation.RunActive, observation.RunEnded, err = c.run(ctx, phase.Namespace, owner); err != nil {
 		return observation, err
 	}
-	observation.RunActive = active
 	if observation.Before, err = c.before(ctx, phase, owner.UID); err != nil {
 		return observation, err
 	}
@@ -48,16 +47,20 @@ func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain
 	return observation, err
 }
 
-// runActive tells whether the run that owns the Phase is there and goes on.
-func (c *Controller) runActive(ctx context.Context, namespace string, owner *metav1.OwnerReference) (bool, error) {
+// run tells whether the run that owns the Phase goes on, and whether it has ended. It may do neither.
+func (c *Controller) run(ctx context.Context, namespace string, owner *metav1.OwnerReference) (active, ended bool, err error) {
 	var run v1alpha1.CIRun
 	if err := c.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: owner.Name}, &run); err != nil {
 		if client.IgnoreNotFound(err) == nil {
-			return false, nil
+			return false, false, nil
 		}
-		return false, fmt.Errorf("reading its run: %w", err)
+		return false, false, fmt.Errorf("reading its run: %w", err)
 	}
-	return run.UID == owner.UID && run.DeletionTimestamp.IsZero() && !run.Status.State.Terminal(), nil
+	if run.UID != owner.UID || !run.DeletionTimestamp.IsZero() {
+		return false, false, nil
+	}
+	ended = run.Status.State.Terminal()
+	return !ended, ended, nil
 }
 
 // before reads the states of the Phases that this one waits for.

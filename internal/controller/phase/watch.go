@@ -59,6 +59,16 @@ func (c *Controller) phasesAfter(ctx context.Context, o client.Object) []ctrl.Re
 		})
 }
 
+// phasesLeft finds the Phases that have not ended with their run.
+func (c *Controller) phasesLeft(ctx context.Context, o client.Object) []ctrl.Request {
+	run, isRun := o.(*v1alpha1.CIRun)
+	if !isRun || !run.Status.State.Terminal() {
+		return nil
+	}
+	return c.requests(ctx, o.GetNamespace(), client.MatchingFields{indexRun: string(run.UID)},
+		func(p *v1alpha1.Phase) bool { return !p.Status.State.Terminal() })
+}
+
 // phasesDeploying finds the Phases that wait for the rollout of a workload.
 func (c *Controller) phasesDeploying(ctx context.Context, o client.Object) []ctrl.Request {
 	return c.requests(ctx, o.GetNamespace(), client.MatchingFields{indexService: o.GetName()},

@@ -19,6 +19,7 @@ func TestDecideWhetherAPhaseBegins(t *testing.T) {
 		after    []string
 		before   states
 		inactive bool
+		ended    bool
 		manual   bool
 		approved bool
 		want     v1alpha1.PhaseState
@@ -45,7 +46,9 @@ func TestDecideWhetherAPhaseBegins(t *testing.T) {
 		"an approved phase begins":                    {manual: true, approved: true, want: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning},
 		"an approval does not jump the queue": {manual: true, approved: true, after: []string{"a"},
 			before: states{"a": v1alpha1.PhaseRunning}, want: v1alpha1.PhasePending},
-		"nothing begins for a run that has ended": {inactive: true, want: v1alpha1.PhasePending},
+		"nothing begins for a run that is gone": {inactive: true, want: v1alpha1.PhasePending},
+		"it is skipped when its run has ended": {inactive: true, ended: true, want: v1alpha1.PhaseSkipped,
+			reason: v1alpha1.ReasonSkipped, message: "ended before its turn came"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, p := range []*v1alpha1.Phase{newExecution(2), newDeployment("api")} {
@@ -53,7 +56,7 @@ func TestDecideWhetherAPhaseBegins(t *testing.T) {
 				if c.manual {
 					p.Spec.Approval = v1alpha1.ApprovalManual
 				}
-				o := phase.Observation{Phase: p, RunActive: !c.inactive, Before: c.before, Services: services(p, "old")}
+				o := phase.Observation{Phase: p, RunActive: !c.inactive, RunEnded: c.ended, Before: c.before, Services: services(p, "old")}
 				plan := decide(t, o, now)
 				if plan.Status.State != c.want || reason(plan.Status) != c.reason || !strings.Contains(plan.Status.Message, c.message) {
 					t.Errorf("%s phase: %s, %s, %q; want %s, %s, %q", p.Spec.Type,
@@ -162,5 +165,14 @@ func TestFailBoundsTheMessage(t *testing.T) {
 				t.Fatalf("cut within a character: %q", status.Message[len(status.Message)-12:])
 			}
 		}
+	}
+}
+
+func TestAPhaseUnderWayIsStoppedWhenItsRunEnds(t *testing.T) {
+	p := newExecution(1)
+	p.Status = decide(t, phase.Observation{Phase: p, RunActive: true}, now).Status
+	plan := decide(t, phase.Observation{Phase: p, RunEnded: true}, now)
+	if plan.Status.State != v1alpha1.PhaseFailed || reason(plan.Status) != v1alpha1.ReasonRunEnded {
+		t.Errorf("%s, %s; want Failed, RunEnded", plan.Status.State, reason(plan.Status))
 	}
 }

@@ -17,6 +17,8 @@ type Observation struct {
 	Phase *v1alpha1.Phase
 	// RunActive: the run is there, is not being deleted and has not ended.
 	RunActive bool
+	// RunEnded: the run is there and has ended, so that nothing of it goes on.
+	RunEnded bool
 	// Before are the Phases that spec.after names, by name; one that is not there has no entry.
 	Before map[string]v1alpha1.PhaseState
 	// Pods are the builder Pods of an execution phase, by name. One that is not in it does not exist: that
@@ -68,6 +70,9 @@ func Decide(o Observation, now time.Time) Plan {
 	switch {
 	case plan.Status.State.Terminal():
 		plan.DeletePods = unfinishedPods(o)
+	case o.RunEnded:
+		plan.DeletePods = unfinishedPods(o)
+		stop(o, &plan, now)
 	case !o.RunActive:
 		plan.DeletePods = unfinishedPods(o)
 	case begun(o.Phase):
@@ -100,9 +105,8 @@ func begin(o Observation, plan *Plan, now time.Time) {
 	}
 	if waitsForApproval(o.Phase) {
 		plan.Status.State = v1alpha1.PhaseWaitingForApproval
-		plan.Status.Message = fmt.Sprintf("waits for approval: kubectl patch phase %s -n %s --type=merge -p '{\"spec\":{\"approved\":true}}'",
-			o.Phase.Name, o.Phase.Namespace)
-		setSucceeded(&plan.Status, o.Phase.Generation, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForApproval, plan.Status.Message, now)
+		Wait(o.Phase, &plan.Status, v1alpha1.ReasonWaitingForApproval,
+			fmt.Sprintf("waits for approval: kubectl patch phase %s -n %s --type=merge -p '{\"spec\":{\"approved\":true}}'", o.Phase.Name, o.Phase.Namespace), now)
 		return
 	}
 	if o.Phase.Spec.Type == v1alpha1.PhaseDeployment {
@@ -110,6 +114,18 @@ func begin(o Observation, plan *Plan, now time.Time) {
 		return
 	}
 	beginExecution(o, plan, now)
+}
+
+// stop ends a phase whose run is over without it.
+func stop(o Observation, plan *Plan, now time.Time) {
+	if begun(o.Phase) {
+		Fail(o.Phase, &plan.Status, &problem.Problem{
+			Class: v1alpha1.FailureConfig, Reason: v1alpha1.ReasonRunEnded,
+			Message: fmt.Sprintf("stopped: run %s ended without it", o.Phase.Spec.Run.Name),
+		}, now)
+		return
+	}
+	skip(o, plan, fmt.Sprintf("run %s ended before its turn came", o.Phase.Spec.Run.Name), now)
 }
 
 // begun tells whether the status records what the phase does. One that does not is begun, again if need be:
@@ -144,7 +160,9 @@ func gate(o Observation) func(*Plan, time.Time) {
 			return failing(o, problem.Config(v1alpha1.ReasonPhaseGone,
 				"Phase %s, which comes before this one, is gone; start a new run of the commit", name))
 		case state == v1alpha1.PhaseFailed || state == v1alpha1.PhaseSkipped:
-			return func(plan *Plan, now time.Time) { skip(o, plan, name, now) }
+			return func(plan *Plan, now time.Time) {
+				skip(o, plan, fmt.Sprintf("Phase %s did not succeed", name), now)
+			}
 		case state != v1alpha1.PhaseSucceeded:
 			pending = true
 		}
@@ -159,8 +177,8 @@ func failing(o Observation, p *problem.Problem) func(*Plan, time.Time) {
 	return func(plan *Plan, now time.Time) { Fail(o.Phase, &plan.Status, p, now) }
 }
 
-func skip(o Observation, plan *Plan, before string, now time.Time) {
-	message := fmt.Sprintf("not started: Phase %s did not succeed", before)
+func skip(o Observation, plan *Plan, why string, now time.Time) {
+	message := "not started: " + why
 	plan.Status.State = v1alpha1.PhaseSkipped
 	plan.Status.Message = message
 	plan.Status.CompletionTime = timestamp(now)

@@ -8,6 +8,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/domain/text"
 )
 
 // maxMessage is the bound of a status message in the API, in bytes.
@@ -20,7 +21,7 @@ func Fail(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, cause *problem.Proble
 	}
 	status.State = v1alpha1.PhaseFailed
 	status.FailureClass = cause.Class
-	status.Message = truncate(cause.Message)
+	status.Message = text.Cut(cause.Message, maxMessage)
 	status.CompletionTime = timestamp(now)
 	if status.StartTime == nil {
 		status.StartTime = timestamp(now)
@@ -28,16 +29,22 @@ func Fail(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, cause *problem.Proble
 	setSucceeded(status, p.Generation, metav1.ConditionFalse, cause.Reason, status.Message, now)
 }
 
+// Wait tells in the status what a phase that has not begun waits for.
+func Wait(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, reason, message string, now time.Time) {
+	status.Message = text.Cut(message, maxMessage)
+	setSucceeded(status, p.Generation, metav1.ConditionUnknown, reason, status.Message, now)
+}
+
 func succeed(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, message string, now time.Time) {
 	status.State = v1alpha1.PhaseSucceeded
-	status.Message = truncate(message)
+	status.Message = text.Cut(message, maxMessage)
 	status.CompletionTime = timestamp(now)
 	setSucceeded(status, p.Generation, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, status.Message, now)
 }
 
 func run(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, message string, now time.Time) {
 	status.State = v1alpha1.PhaseRunning
-	status.Message = truncate(message)
+	status.Message = text.Cut(message, maxMessage)
 	status.StartTime = timestamp(now)
 	setSucceeded(status, p.Generation, metav1.ConditionUnknown, v1alpha1.ReasonRunning, status.Message, now)
 }
@@ -52,16 +59,4 @@ func setSucceeded(status *v1alpha1.PhaseStatus, generation int64, is metav1.Cond
 // timestamp cuts to the second, as the API does.
 func timestamp(t time.Time) *metav1.Time {
 	return new(metav1.NewTime(t.Truncate(time.Second)))
-}
-
-func truncate(message string) string {
-	if len(message) <= maxMessage {
-		return message
-	}
-	const mark = " […]"
-	cut := maxMessage - len(mark)
-	for cut > 0 && message[cut]&0xC0 == 0x80 { // not within a rune
-		cut--
-	}
-	return message[:cut] + mark
 }

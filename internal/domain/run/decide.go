@@ -13,6 +13,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/domain/text"
 )
 
 const (
@@ -90,7 +91,7 @@ func begin(o Observation, plan *Plan, now time.Time) {
 	m := o.Material
 	plan.Status.SHA, plan.Status.Ref, plan.Status.PullRequest = m.Commit.SHA, m.Commit.Ref, m.Commit.PullRequest
 	plan.Status.Message, plan.Status.Author = m.Commit.Message, m.Commit.Author
-	plan.Status.ConfigSource = cut(m.Workflow.Source, maxConfigSource)
+	plan.Status.ConfigSource = text.Cut(m.Workflow.Source, maxConfigSource)
 	plan.Status.Warnings = limit(m.Warnings)
 	plan.Status.StartTime = timestamp(now)
 	phases := maps.Clone(o.Phases)
@@ -135,7 +136,7 @@ func project(status *v1alpha1.CIRunStatus, phases map[string]*v1alpha1.Phase, no
 		if entry.State == v1alpha1.PhasePending && turn(phase, phases) {
 			entry.State = v1alpha1.PhaseRunning
 		}
-		entry.Message = cut(phase.Status.Message, maxPhaseMessage)
+		entry.Message = text.Cut(phase.Status.Message, maxPhaseMessage)
 		entry.CompletionTime = phase.Status.CompletionTime
 		if entry.State != v1alpha1.PhasePending && entry.State != v1alpha1.PhaseSkipped && entry.StartTime == nil {
 			entry.StartTime = timestamp(now)
@@ -175,7 +176,7 @@ func summarize(run *v1alpha1.CIRun, status *v1alpha1.CIRunStatus, now time.Time)
 	case count[v1alpha1.PhaseSucceeded] == total:
 		finish(run, status, v1alpha1.RunSucceeded, v1alpha1.ReasonSucceeded, fmt.Sprintf("all %d phases succeeded", total), now)
 	case count[v1alpha1.PhaseSucceeded]+count[v1alpha1.PhaseFailed]+count[v1alpha1.PhaseSkipped] == total:
-		finish(run, status, v1alpha1.RunFailed, v1alpha1.ReasonPhaseFailed, cut(strings.Join(failed, "; "), 4*maxPhaseMessage), now)
+		finish(run, status, v1alpha1.RunFailed, v1alpha1.ReasonPhaseFailed, text.Cut(strings.Join(failed, "; "), 4*maxPhaseMessage), now)
 	case count[v1alpha1.PhaseRunning] == 0 && count[v1alpha1.PhaseWaitingForApproval] > 0:
 		status.State = v1alpha1.RunWaitingForApproval
 		setSucceeded(run, status, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForApproval, "waiting for approval: "+strings.Join(current, ", "), now)
@@ -226,22 +227,9 @@ func limit(warnings []string) []string {
 		if i == maxWarnings-1 && len(warnings) > maxWarnings {
 			return append(result, fmt.Sprintf("and %d more", len(warnings)-i))
 		}
-		result = append(result, cut(warning, maxWarning))
+		result = append(result, text.Cut(warning, maxWarning))
 	}
 	return result
-}
-
-// cut bounds a text in bytes, between runes.
-func cut(text string, bytes int) string {
-	if len(text) <= bytes {
-		return text
-	}
-	const mark = " […]"
-	end := bytes - len(mark)
-	for end > 0 && text[end]&0xC0 == 0x80 {
-		end--
-	}
-	return text[:end] + mark
 }
 
 // LinkNotFound is the problem of a run whose link is not there (yet): it waits for it.

@@ -59,6 +59,10 @@ func TestFixtureRepositories(t *testing.T) {
 			`2 Execution unit tests x3` + deploy + "\n" +
 			`2 Execution lint x1` + deploy + "\n" +
 			`3 Deployment deploy x1` + deploy + "\n"},
+		"taskrunner/katkitconfig.js": {"dev", "default localFleet=true\n" +
+			`0 Execution PRE_DEPLOY_BUILD x1` + deploy + ` PHASE="PRE_DEPLOY_BUILD"` + "\n" +
+			`1 Deployment DEPLOY x1` + deploy + ` PHASE="DEPLOY"` + "\n" +
+			`2 Execution POST_DEPLOY_VERIFICATION x1` + deploy + ` PHASE="POST_DEPLOY_VERIFICATION"` + "\n"},
 	}
 	seen := 0
 	for _, path := range find(t, filepath.Join(fixtures, "repos")) {
