@@ -202,9 +202,9 @@ type RunPhaseStatus struct {
 	Type PhaseType `json:"type,omitempty"`
 
 	// order of the phase.
-	// +optional
+	// +required
 	// +kubebuilder:validation:Minimum=0
-	Order int32 `json:"order,omitempty"`
+	Order int32 `json:"order"`
 
 	// state of the phase.
 	// +optional

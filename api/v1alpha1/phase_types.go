@@ -47,8 +47,7 @@ type PhaseList struct {
 //
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Execution') == has(self.execution)",message="a phase of type Execution, and no other, has execution"
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Deployment') == has(self.deployment)",message="a phase of type Deployment, and no other, has deployment"
-// +kubebuilder:validation:XValidation:rule="self.name == oldSelf.name && self.type == oldSelf.type && self.sha == oldSelf.sha && self.run == oldSelf.run",message="the spec of a Phase is immutable but for approved"
-// +kubebuilder:validation:XValidation:rule="has(self.order) == has(oldSelf.order) && (!has(self.order) || self.order == oldSelf.order)",message="order is immutable"
+// +kubebuilder:validation:XValidation:rule="self.name == oldSelf.name && self.type == oldSelf.type && self.sha == oldSelf.sha && self.order == oldSelf.order && self.run == oldSelf.run",message="the spec of a Phase is immutable but for approved"
 // +kubebuilder:validation:XValidation:rule="has(self.after) == has(oldSelf.after) && (!has(self.after) || self.after == oldSelf.after)",message="after is immutable"
 // +kubebuilder:validation:XValidation:rule="has(self.execution) == has(oldSelf.execution) && has(self.deployment) == has(oldSelf.deployment)",message="execution and deployment are immutable"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.approved) || !oldSelf.approved || (has(self.approved) && self.approved)",message="an approval cannot be taken back"
@@ -68,9 +67,9 @@ type PhaseSpec struct {
 	Type PhaseType `json:"type,omitempty"`
 
 	// order of the phase in its workflow.
-	// +optional
+	// +required
 	// +kubebuilder:validation:Minimum=0
-	Order int32 `json:"order,omitempty"`
+	Order int32 `json:"order"`
 
 	// after names the Phases that must have succeeded before this one begins: those of the next lower order.
 	// +optional

@@ -93,6 +93,13 @@ func mayNot(err error) bool { return strings.Contains(err.Error(), `" cannot `) 
 // Explain makes a problem of a refused change, with the command that mends it. It is nil when the error is
 // not the API server's answer but a failure to get one, which passes by itself.
 func Explain(change Change, err error) *problem.Problem {
+	if apierrors.IsForbidden(err) && strings.Contains(err.Error(), `" cannot impersonate `) {
+		return problem.Config(v1alpha1.ReasonDeployerForbidden,
+			"Katkit may not act as ServiceAccount %[1]s/%[2]s, but only as those named %[3]s: %[4]v. A cluster admin grants it with: "+
+				"kubectl create role impersonate-%[2]s -n %[1]s --verb=impersonate --resource=serviceaccounts --resource-name=%[2]s; "+
+				"kubectl create rolebinding impersonate-%[2]s -n %[1]s --role=impersonate-%[2]s --serviceaccount=katkit-system:katkit-manager",
+			change.Namespace, change.ServiceAccount, v1alpha1.DefaultDeployer, err)
+	}
 	if apierrors.IsForbidden(err) && mayNot(err) {
 		return problem.Config(v1alpha1.ReasonDeployerForbidden,
 			"ServiceAccount %[1]s/%[2]s may not change %[3]s %[4]s: %[5]v. A cluster admin grants it with: "+

@@ -37,7 +37,7 @@ func TestExplain(t *testing.T) {
 			v1alpha1.ReasonDeployerForbidden, grant},
 		"the manager may not impersonate the deployer": {
 			answer(http.StatusForbidden, metav1.StatusReasonForbidden, `serviceaccounts "other" is forbidden: User "system:serviceaccount:katkit:manager" cannot impersonate resource "serviceaccounts" in API group "" in the namespace "d-taskrunner"`),
-			v1alpha1.ReasonDeployerForbidden, "cannot impersonate"},
+			v1alpha1.ReasonDeployerForbidden, "kubectl create role impersonate-katkit-deployer -n d-taskrunner --verb=impersonate"},
 		"an admission webhook says no, which is not a matter of rights": {
 			answer(http.StatusForbidden, metav1.StatusReasonForbidden, `admission webhook "images.example.com" denied the request: no image of acme`),
 			v1alpha1.ReasonPatchRejected, "no image of acme"},

@@ -115,6 +115,7 @@ func begin(o Observation, plan *Plan, now time.Time) {
 func follow(o Observation, plan *Plan, now time.Time) {
 	for _, phase := range plan.Status.Phases {
 		if o.Phases[phase.PhaseName] == nil {
+			abandon(&plan.Status, now)
 			finish(o.Run, &plan.Status, v1alpha1.RunFailed, v1alpha1.ReasonPhaseGone,
 				fmt.Sprintf("Phase %s was deleted before the run had ended; start a new run of the commit", phase.PhaseName), now)
 			plan.DeletePods = o.BuilderPods
@@ -124,6 +125,21 @@ func follow(o Observation, plan *Plan, now time.Time) {
 	project(&plan.Status, o.Phases, now)
 	summarize(o.Run, &plan.Status, now)
 	plan.DeletePods = plan.Status.State.Terminal() && o.BuilderPods
+}
+
+// abandon ends the phases that have not ended with their run, as they do themselves when they see it.
+func abandon(status *v1alpha1.CIRunStatus, now time.Time) {
+	for i := range status.Phases {
+		entry := &status.Phases[i]
+		if entry.State.Terminal() {
+			continue
+		}
+		entry.State = v1alpha1.PhaseSkipped
+		if entry.StartTime != nil {
+			entry.State = v1alpha1.PhaseFailed
+		}
+		entry.CompletionTime = timestamp(now)
+	}
 }
 
 // project writes the state of each Phase into the run's status. A Phase whose turn it is counts as begun

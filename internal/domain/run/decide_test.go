@@ -158,6 +158,11 @@ func TestAPhaseThatIsGoneEndsTheRun(t *testing.T) {
 	if plan.Status.State != v1alpha1.RunFailed || condition.Reason != v1alpha1.ReasonPhaseGone || !strings.Contains(condition.Message, "Phase taskrunner-7f3a-1-deploy was deleted") || !plan.DeletePods {
 		t.Errorf("got %s, %+v", plan.Status.State, condition)
 	}
+	for _, entry := range plan.Status.Phases {
+		if !entry.State.Terminal() {
+			t.Errorf("phase %s stays %s in a run that has ended", entry.Name, entry.State)
+		}
+	}
 }
 
 func TestARunThatHasEndedOnlyCleansUp(t *testing.T) {
