@@ -9,7 +9,7 @@ import (
 )
 
 func TestFolder(t *testing.T) {
-	for path, want := range map[string]string{
+	for folder, want := range map[string]string{
 		"": "", "/": "", "//": "",
 		"api": "api", "/api": "api", "api/": "api", "//api//": "api",
 		"services/api": "services/api", "services//api/": "services/api",
@@ -17,9 +17,9 @@ func TestFolder(t *testing.T) {
 		// The API server refuses these; they must not lead out of the repository even so.
 		"..": "", "../..": "", "a/../..": "", "./api": "api",
 	} {
-		t.Run(path, func(t *testing.T) {
-			if got := (&v1alpha1.TenantRepoLinkSpec{FolderPath: path}).Folder(); got != want {
-				t.Errorf("folder of %q is %q, want %q", path, got, want)
+		t.Run(folder, func(t *testing.T) {
+			if got := (&v1alpha1.TenantRepoLinkSpec{FolderPath: folder}).Folder(); got != want {
+				t.Errorf("folder of %q is %q, want %q", folder, got, want)
 			}
 		})
 	}

@@ -69,7 +69,7 @@ var _ = Describe("A deployment phase", func() {
 		var ours []string
 		for _, entry := range after.ManagedFields {
 			if entry.Manager == "katkit-app" {
-				ours = append(ours, string(entry.FieldsV1.Raw))
+				ours = append(ours, entry.FieldsV1.GetRawString())
 			}
 		}
 		Expect(ours).To(ConsistOf(MatchJSON(`{"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:image": {}, "f:name": {}}}}}}}`)))

@@ -56,7 +56,7 @@ func prepare(ctx context.Context, s settings) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := fmt.Sprintf("bench-%06x", rand.N(1<<24)) //nolint:gosec // a name
+	id := fmt.Sprintf("bench-%06x", rand.N(1<<24))
 	b := &bench{settings: s, cluster: cluster, tenant: id, bare: id + "-bare"}
 	watching, stop := context.WithCancel(ctx)
 	b.stop = stop

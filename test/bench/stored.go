@@ -20,7 +20,7 @@ type stored struct {
 	katkitEvents, otherEvents int
 }
 
-func (s stored) objects() int { return s.run + s.phases + s.configMaps }
+func (s *stored) objects() int { return s.run + s.phases + s.configMaps }
 
 func (b *bench) storedBytes(ctx context.Context, run string) (s stored, err error) {
 	api := "/apis/" + v1alpha1.GroupVersion.String() + "/namespaces/" + b.tenant
@@ -54,7 +54,8 @@ func (b *bench) storedBytes(ctx context.Context, run string) (s stored, err erro
 	if err != nil {
 		return s, fmt.Errorf("listing the events of run %s: %w", run, err)
 	}
-	return s, s.countEvents(events.Items, run)
+	err = s.countEvents(events.Items, run)
+	return s, err
 }
 
 func (s *stored) countEvents(events []corev1.Event, run string) error {

@@ -201,8 +201,8 @@ func expectLog(ctx SpecContext, phase v1alpha1.Phase, written string) {
 	Expect(written).To(HaveSuffix(log.Tail))
 	kept := logOf(ctx, phase)
 	end := written[max(0, len(written)-contract.LogTailBytes):]
-	Expect(len(kept)).To(Equal(len(end)))
-	Expect(kept == end).To(BeTrue(), "kept: …%.100q", kept)
+	Expect(kept).To(HaveLen(len(end)))
+	Expect(kept).To(Equal(end))
 }
 
 // environmentIn reads an environment as /proc has it, in base 64.

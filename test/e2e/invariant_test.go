@@ -43,7 +43,8 @@ func checkOrder(run *v1alpha1.CIRun, phases map[string]v1alpha1.Phase) {
 		byObject[phase.Name] = phase
 		all = all && phase.Status.State == v1alpha1.PhaseSucceeded
 	}
-	Expect(run.Status.State == v1alpha1.RunSucceeded).To(Equal(all), "run %s: %s", run.Name, conditionOf(run).Message)
+	succeeded := run.Status.State == v1alpha1.RunSucceeded
+	Expect(succeeded).To(Equal(all), "run %s: %s", run.Name, conditionOf(run).Message)
 	for _, phase := range phases {
 		if phase.Status.StartTime == nil {
 			Expect(phase.Status.Attempts).To(BeEmpty(), phase.Name)

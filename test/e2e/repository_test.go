@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 
@@ -96,9 +97,7 @@ func createRepository(ctx context.Context) *repository {
 func fixture(folder string, more map[string]string) map[string]fakegithub.File {
 	files, err := fakegithub.FilesOf(os.DirFS(folder))
 	Expect(err).NotTo(HaveOccurred())
-	for path, file := range fakegithub.Texts(more) {
-		files[path] = file
-	}
+	maps.Copy(files, fakegithub.Texts(more))
 	return files
 }
 

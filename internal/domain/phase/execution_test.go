@@ -197,7 +197,7 @@ func TestReplicas(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, pods := begun(t, newExecution(3))
 			for i, build := range c.builds {
-				pods[podName(p, int32(i))] = is(pods[podName(p, int32(i))], done, build) //nolint:gosec // three
+				pods[podName(p, int32(i))] = is(pods[podName(p, int32(i))], done, build)
 			}
 			plan := decide(t, phase.Observation{Phase: p, RunActive: true, Pods: pods}, now)
 			if plan.Status.State != c.state || plan.Status.Message != c.message {
@@ -225,7 +225,7 @@ func TestHostileReports(t *testing.T) {
 		build corev1.ContainerState
 		state v1alpha1.PhaseState
 	}{
-		"success, though it failed": {forged(1, string(succeeded.Terminated.Message)), v1alpha1.PhaseFailed},
+		"success, though it failed": {forged(1, succeeded.Terminated.Message), v1alpha1.PhaseFailed},
 		"failure, though it ended well": {
 			forged(0, `{"version":1,"class":"Infra","reason":"AgentFailed","exitCode":121}`), v1alpha1.PhaseFailed},
 		"nothing at all":  {forged(0, ""), v1alpha1.PhaseFailed},
@@ -282,7 +282,7 @@ func TestAShortLogIsNotReadAgain(t *testing.T) {
 func TestLeftoverPodsAreStopped(t *testing.T) {
 	p, pods := begun(t, newExecution(4))
 	for i, build := range []corev1.ContainerState{running, succeeded, running} {
-		pods[podName(p, int32(i))] = is(pods[podName(p, int32(i))], done, build) //nolint:gosec // three
+		pods[podName(p, int32(i))] = is(pods[podName(p, int32(i))], done, build)
 	}
 	pods[podName(p, 2)].DeletionTimestamp = &start
 	want := []string{podName(p, 0), podName(p, 3)}

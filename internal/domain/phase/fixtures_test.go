@@ -114,7 +114,7 @@ func terminated(code int32, message string) corev1.ContainerState {
 }
 
 func reported(r contract.Report) corev1.ContainerState {
-	return terminated(int32(r.ExitCode), string(r.Marshal())) //nolint:gosec // an exit code
+	return terminated(int32(r.ExitCode), string(r.Marshal()))
 }
 
 func waiting(reason, message string) corev1.ContainerState {

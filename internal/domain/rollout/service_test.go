@@ -72,7 +72,7 @@ func TestReceipt(t *testing.T) {
 			}
 			want := v1alpha1.Receipt{
 				Role: "api", Kind: "Deployment", Name: "api", Container: c.want, PreviousImage: live.Image, Image: "acme/api:2",
-				Result: v1alpha1.ReceiptPlanned, Env: int32(len(live.Env)), Replicas: 1, //nolint:gosec // two
+				Result: v1alpha1.ReceiptPlanned, Env: int32(len(live.Env)), Replicas: 1,
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

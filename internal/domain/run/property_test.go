@@ -188,7 +188,7 @@ func (w *world) happen() {
 			r = contract.Report{Reason: contract.ReasonCIScriptFailed, Class: contract.ClassUser, ExitCode: 1, Message: "no"}
 		}
 		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: contract.BuildContainer, State: corev1.ContainerState{
-			Terminated: &corev1.ContainerStateTerminated{ExitCode: int32(r.ExitCode), Message: string(r.Marshal()), FinishedAt: metav1.NewTime(w.at)}, //nolint:gosec // 0 or 1
+			Terminated: &corev1.ContainerStateTerminated{ExitCode: int32(r.ExitCode), Message: string(r.Marshal()), FinishedAt: metav1.NewTime(w.at)},
 		}}}
 	}
 	for _, p := range w.phases {

@@ -112,9 +112,9 @@ func (c *Cluster) testPodSucceeded(ctx context.Context) error {
 	if pod.Status.Phase == "Succeeded" {
 		return nil
 	}
-	state := pod.Status.Message
+	states := []string{pod.Status.Message}
 	for _, s := range pod.Status.ContainerStatuses {
-		state += string(s.State)
+		states = append(states, string(s.State))
 	}
-	return fmt.Errorf("it is %s: %s", pod.Status.Phase, state)
+	return fmt.Errorf("it is %s: %s", pod.Status.Phase, strings.Join(states, " "))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"text/template"
@@ -148,7 +149,7 @@ func (c *Cluster) writePKI(v values) error {
 	return ca.EnsureKubeconfig(c.Kubeconfig(), "admin", c.apiURL(), pki.Subject{Name: "admin", Groups: []string{"system:masters"}})
 }
 
-func (c *Cluster) apiURL() string { return fmt.Sprintf("https://%s:6443", c.plan.Node) }
+func (c *Cluster) apiURL() string { return "https://" + net.JoinHostPort(c.plan.Node.String(), "6443") }
 
 // snapshotter is overlayfs where the state folder's file system can carry one, else the slow one that always works.
 func snapshotter(state string) string {

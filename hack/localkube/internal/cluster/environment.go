@@ -22,7 +22,7 @@ func (c *Cluster) environment() []string {
 	}
 	// What is in the cluster's network is never behind the machine's proxy.
 	outside := slices.DeleteFunc([]string{os.Getenv("NO_PROXY"), os.Getenv("no_proxy")}, func(s string) bool { return s == "" })
-	inside := append(outside, c.plan.Prefix.String(), "127.0.0.1", "localhost", ".localkube", ".svc", ".cluster.local")
+	inside := slices.Concat(outside, []string{c.plan.Prefix.String(), "127.0.0.1", "localhost", ".localkube", ".svc", ".cluster.local"})
 	list := strings.Join(inside, ",")
 	return append(env, "NO_PROXY="+list, "no_proxy="+list)
 }
