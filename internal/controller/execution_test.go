@@ -336,6 +336,8 @@ var _ = Describe("An execution phase", func() {
 		t.run()
 		Eventually(katkit.wire.in).WithArguments(t.namespace).Should(ContainElement(And(
 			HaveField("Verb", http.MethodPost), HaveField("Path", HaveSuffix("/pods")), HaveField("Status", http.StatusForbidden))))
+		Eventually(func() []metav1.Condition { return t.phase("BUILD").Status.Conditions }).Should(ConsistOf(And(
+			HaveField("Status", metav1.ConditionUnknown), HaveField("Reason", v1alpha1.ReasonWaitingForQuota), HaveField("Message", ContainSubstring("exceeded quota: few")))))
 		Expect(t.phase("BUILD").Status.State).To(Equal(v1alpha1.PhasePending))
 		setQuota(quota, "1", "0")
 		succeed(t.builder("BUILD"))

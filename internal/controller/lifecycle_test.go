@@ -50,7 +50,7 @@ spec:
 		Expect(kubectl("get", "run", "-n", t.namespace)).To(And(
 			MatchRegexp(`NAME +LINK +SHA +STATE +STARTED +COMPLETED`), MatchRegexp(`run +app +[0-9a-f]{40} +Succeeded`)))
 		Expect(kubectl("get", "phases", "-n", t.namespace)).To(And(
-			MatchRegexp(`run-0-build +run +BUILD +Execution +0? +Succeeded`), MatchRegexp(`run-1-deploy +run +DEPLOY +Deployment +1 +Succeeded`)))
+			MatchRegexp(`run-0-build +run +BUILD +Execution +0 +Succeeded`), MatchRegexp(`run-1-deploy +run +DEPLOY +Deployment +1 +Succeeded`)))
 		Expect(kubectl("get", "trl", "-n", t.namespace)).To(MatchRegexp(`app +%s +main +True +Ready`, t.repository.Name()))
 		Eventually(kubectl).WithArguments("describe", "run", "run", "-n", t.namespace).Should(ContainSubstring("all 2 phases succeeded"))
 		Expect(kubectl("get", "katkit", "-n", t.namespace)).To(And(ContainSubstring("cirun.katkit.dev/run"), ContainSubstring("tenantrepolink.katkit.dev/app"), ContainSubstring("phase.katkit.dev/run-0-build")))
@@ -135,14 +135,19 @@ spec:
 		t.runIs(v1alpha1.RunSucceeded)
 	})
 
-	It("of which somebody deletes a phase fails, and its builders are removed", func() {
-		t := begun(execution("BUILD", 0), execution("TEST", 1))
+	It("of which somebody deletes a phase fails, and nothing of it goes on", func() {
+		t := begun(execution("BUILD", 0), execution("TEST", 1), execution("LATE", 2))
 		t.builder("BUILD")
 		Expect(k8s.Delete(ctx, t.phase("TEST"))).To(Succeed())
 		run := t.runIs(v1alpha1.RunFailed)
 		Expect(meta.FindStatusCondition(run.Status.Conditions, v1alpha1.ConditionSucceeded)).To(And(
 			HaveField("Reason", v1alpha1.ReasonPhaseGone), HaveField("Message", ContainSubstring("run-1-test was deleted"))))
+		for _, phase := range run.Status.Phases {
+			Expect(phase.State.Terminal()).To(BeTrue(), "%s %s", phase.Name, phase.State)
+		}
 		Eventually(t.pods).Should(BeEmpty())
+		t.phaseFails("BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonRunEnded, "run run ended without it")
+		Expect(t.phaseIs("LATE", v1alpha1.PhaseSkipped).Status.Message).To(ContainSubstring("run run ended before its turn came"))
 	})
 
 	It("does not take somebody else's Phase for its own", func() {
@@ -158,6 +163,7 @@ spec:
 		Expect(meta.FindStatusCondition(run.Status.Conditions, v1alpha1.ConditionSucceeded)).To(And(
 			HaveField("Reason", v1alpha1.ReasonNameConflict), HaveField("Message", ContainSubstring("Phase "+t.namespace+"/run-1-test"))))
 		Eventually(t.pods).Should(BeEmpty())
+		Eventually(func() v1alpha1.PhaseState { return t.phase("BUILD").Status.State }).Should(BeElementOf(v1alpha1.PhaseFailed, v1alpha1.PhaseSkipped))
 		Consistently(t.pods).Should(BeEmpty())
 		Expect(get(&v1alpha1.Phase{}, t.namespace, "run-1-test").OwnerReferences).To(BeEmpty())
 	})

@@ -85,7 +85,6 @@ type wire struct {
 	writes []write
 	before func(write) // called before a write is sent
 	cutAt  int         // the number of the write at which the wire is cut; 0: never
-	after  bool        // the write that the wire is cut at arrives, only its answer does not
 	within string      // the namespace whose writes count for cutAt
 	cut    bool
 }
@@ -144,15 +143,15 @@ func (w *wire) decide(sent write) (deliver, answer bool) {
 	}
 	w.cutAt--
 	w.cut = w.cutAt == 0
-	return !w.cut || w.after, !w.cut
+	return true, !w.cut
 }
 
-// killAt makes the manager die at its n-th write in a namespace (from 1, events apart): before the write arrives, or
-// after it, so that the manager never hears of it.
-func (w *wire) killAt(namespace string, n int, after bool) {
+// killAt makes the manager die at its n-th write in a namespace (from 1, events apart): the API server gets the
+// write, the manager never hears of it. For the one that comes after it this is the same as dying before the next.
+func (w *wire) killAt(namespace string, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.within, w.cutAt, w.after = namespace, n, after
+	w.within, w.cutAt = namespace, n
 }
 
 func (w *wire) isCut() bool {

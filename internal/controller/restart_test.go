@@ -31,42 +31,39 @@ var _ = Describe("A manager that is gone", func() {
 		katkit = startManager()
 	}
 
-	// Once per write of a run, and for each both before and after the API server has seen it.
-	for _, after := range []bool{false, true} {
-		It(fmt.Sprintf("is replaced by one that goes on, at whichever write it was killed (written: %t)", after), func() {
-			for n := 1; ; n++ {
-				By(fmt.Sprintf("write %d", n))
-				t := newTenant()
-				t.commit(workflow(execution("BUILD", 0), deployment("DEPLOY", 1)), services(appName))
-				generation := t.newDeployment(appName, "registry.example/app:old").Generation
-				t.link()
-				t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady)
+	It("is replaced by one that goes on, at whichever write it was killed", func() {
+		for n := 1; ; n++ {
+			By(fmt.Sprintf("write %d", n))
+			t := newTenant()
+			t.commit(workflow(execution("BUILD", 0), deployment("DEPLOY", 1)), services(appName))
+			generation := t.newDeployment(appName, "registry.example/app:old").Generation
+			t.link()
+			t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady)
 
-				first := katkit
-				first.wire.killAt(t.namespace, n, after)
-				t.run()
-				Eventually(func() (bool, error) {
-					state, err := t.play()
-					return first.wire.isCut() || (state.Terminal() && len(t.pods()) == 0), err
-				}).Should(BeTrue())
-				if !first.wire.isCut() {
-					Expect(n).To(BeNumerically(">", 10), "so many writes it takes")
-					return
-				}
-				restart()
-				Eventually(t.play).Should(Equal(v1alpha1.RunSucceeded), t.status())
-				Eventually(t.pods).Should(BeEmpty())
-
-				writes := append(first.wire.in(t.namespace), katkit.wire.in(t.namespace)...)
-				Expect(done(writes, http.MethodPost, "phases")).To(Equal(2), "%v", writes)
-				Expect(done(writes, http.MethodPost, "pods")).To(Equal(1), "%v", writes)
-				Expect(done(writes, http.MethodPatch, "deployments")).To(Equal(1), "%v", writes)
-				Expect(get(&appsv1.Deployment{}, t.namespace, appName).Generation).To(Equal(generation + 1))
-				Expect(receipt(t.phase("DEPLOY"), appName)).To(And(
-					HaveField("PreviousImage", "registry.example/app:old"), HaveField("Result", v1alpha1.ReceiptUpgraded)))
+			first := katkit
+			first.wire.killAt(t.namespace, n)
+			t.run()
+			Eventually(func() (bool, error) {
+				state, err := t.play()
+				return first.wire.isCut() || (state.Terminal() && len(t.pods()) == 0), err
+			}).Should(BeTrue())
+			if !first.wire.isCut() {
+				Expect(n).To(BeNumerically(">", 10), "so many writes it takes")
+				return
 			}
-		})
-	}
+			restart()
+			Eventually(t.play).Should(Equal(v1alpha1.RunSucceeded), t.status())
+			Eventually(t.pods).Should(BeEmpty())
+
+			writes := append(first.wire.in(t.namespace), katkit.wire.in(t.namespace)...)
+			Expect(done(writes, http.MethodPost, "phases")).To(Equal(2), "%v", writes)
+			Expect(done(writes, http.MethodPost, "pods")).To(Equal(1), "%v", writes)
+			Expect(done(writes, http.MethodPatch, "deployments")).To(Equal(1), "%v", writes)
+			Expect(get(&appsv1.Deployment{}, t.namespace, appName).Generation).To(Equal(generation + 1))
+			Expect(receipt(t.phase("DEPLOY"), appName)).To(And(
+				HaveField("PreviousImage", "registry.example/app:old"), HaveField("Result", v1alpha1.ReceiptUpgraded)))
+		}
+	})
 
 	DescribeTable("misses nothing that happens meanwhile:",
 		func(prepare func(*tenant) func(), end v1alpha1.RunState, steps ...step) {

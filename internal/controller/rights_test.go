@@ -101,7 +101,19 @@ var _ = Describe("The manager's own rights", func() {
 		t.commit(workflow(deployment("DEPLOY", 0)), services(appName))
 		t.link(func(l *v1alpha1.TenantRepoLink) { l.Spec.Deployer.ServiceAccountName = "releaser" })
 		t.run()
-		t.phaseFails("DEPLOY", v1alpha1.FailureConfig, v1alpha1.ReasonDeployerForbidden, "releaser", "impersonate")
+		t.phaseFails("DEPLOY", v1alpha1.FailureConfig, v1alpha1.ReasonDeployerForbidden, "may not act as ServiceAccount "+t.namespace+"/releaser",
+			"kubectl create role impersonate-releaser -n "+t.namespace, "--serviceaccount=katkit-system:katkit-manager")
 		t.stopped("DEPLOY")
+
+		By("doing as the message says")
+		for _, args := range [][]string{
+			{"create", "role", "impersonate-releaser", "--verb=impersonate", "--resource=serviceaccounts", "--resource-name=releaser"},
+			{"create", "rolebinding", "impersonate-releaser", "--role=impersonate-releaser", "--serviceaccount=katkit-system:katkit-manager"},
+		} {
+			Expect(kubectl(append(args, "-n", t.namespace)...)).To(ContainSubstring("created"))
+		}
+		create(t.newRun(func(r *v1alpha1.CIRun) { r.Name = "second" }))
+		t.imageBecomes(appName, t.newImage(appName))
+		Expect(t.patches()).To(ConsistOf(HaveField("As", "system:serviceaccount:"+t.namespace+":releaser")))
 	})
 })
