@@ -176,7 +176,7 @@ func (d *stage) runs(ctx context.Context, t tenant) (bool, error) {
 	if err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
-	settling, cancel := context.WithTimeout(ctx, settleTimeout)
+	settling, cancel := context.WithTimeoutCause(ctx, settleTimeout, fmt.Errorf("after %s", install.Seconds(settleTimeout)))
 	defer cancel()
 	if err := d.cluster.RolledOut(settling, t.name, install.App); err != nil {
 		fmt.Printf("  %-16s the service is not well and is started anew: %v\n", t.name, err)
