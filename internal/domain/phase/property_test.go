@@ -213,7 +213,7 @@ func (w *world) check(o phase.Observation, plan phase.Plan) {
 // package promises holds, and a phase comes to an end.
 func TestAnyOrderOfEvents(t *testing.T) {
 	ends := map[v1alpha1.PhaseState]int{}
-	for seed := range uint64(300) {
+	for seed := range uint64(80) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(t, seed)
 			for range 40 {
@@ -238,7 +238,7 @@ func TestAnyOrderOfEvents(t *testing.T) {
 		})
 	}
 	for _, state := range []v1alpha1.PhaseState{v1alpha1.PhaseSucceeded, v1alpha1.PhaseFailed, v1alpha1.PhaseSkipped} {
-		if ends[state] < 10 {
+		if ends[state] < 4 {
 			t.Errorf("only %d of the phases ended as %s: the test is too weak", ends[state], state)
 		}
 	}

@@ -201,7 +201,7 @@ func (w *world) happen() {
 // an end that its Phases agree with, and leaves nothing running.
 func TestAnyOrderOfEvents(t *testing.T) {
 	ends := map[v1alpha1.RunState]int{}
-	for seed := range uint64(100) {
+	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(t, seed)
 			for range 400 {
@@ -248,7 +248,7 @@ func TestAnyOrderOfEvents(t *testing.T) {
 			}
 		})
 	}
-	if ends[v1alpha1.RunSucceeded] < 10 || ends[v1alpha1.RunFailed] < 10 {
+	if ends[v1alpha1.RunSucceeded] < 4 || ends[v1alpha1.RunFailed] < 4 {
 		t.Errorf("the ends were %v: the test is too weak", ends)
 	}
 }
