@@ -140,7 +140,7 @@ type ExecutionSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=400
+	// +kubebuilder:validation:MaxItems=512
 	Env []EnvVar `json:"env,omitempty"`
 
 	// parallelism is the number of builder Pods.
@@ -406,6 +406,11 @@ type Receipt struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Image string `json:"image,omitempty"`
+
+	// generation of the workload when it was looked at: the image is changed only while it is still that.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Generation int64 `json:"generation,omitempty"`
 
 	// result is what became of it.
 	// +required

@@ -109,7 +109,7 @@ func Explain(change Change, err error) *problem.Problem {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
 		if code := status.Status().Code; code >= http.StatusBadRequest && code < http.StatusInternalServerError &&
-			code != http.StatusConflict && code != http.StatusTooManyRequests {
+			code != http.StatusUnauthorized && code != http.StatusConflict && code != http.StatusTooManyRequests {
 			return problem.Config(v1alpha1.ReasonPatchRejected, "%v. Nothing was changed by this", err)
 		}
 	}

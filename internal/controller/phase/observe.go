@@ -88,7 +88,30 @@ func (c *Controller) pods(ctx context.Context, phase *v1alpha1.Phase) (map[strin
 	for i := range list.Items {
 		pods[list.Items[i].Name] = &list.Items[i]
 	}
-	return pods, nil
+	return pods, c.missing(ctx, phase, pods)
+}
+
+// missing reads the Pods live that the status names and the cache has not: after a restart it may be behind.
+func (c *Controller) missing(ctx context.Context, phase *v1alpha1.Phase, pods map[string]*corev1.Pod) error {
+	if phase.Status.State.Terminal() {
+		return nil
+	}
+	for _, attempt := range phase.Status.Attempts {
+		for _, replica := range attempt.Replicas {
+			if pods[replica.Pod] != nil {
+				continue
+			}
+			var pod corev1.Pod
+			err := c.Live.Get(ctx, types.NamespacedName{Namespace: phase.Namespace, Name: replica.Pod}, &pod)
+			if client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("reading builder Pod %s: %w", replica.Pod, err)
+			}
+			if err == nil && metav1.IsControlledBy(&pod, phase) {
+				pods[replica.Pod] = &pod
+			}
+		}
+	}
+	return nil
 }
 
 // services reads the workloads live: by the receipts where they are written, else by the roles.

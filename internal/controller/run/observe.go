@@ -61,7 +61,11 @@ func (c *Controller) observe(ctx context.Context, run *v1alpha1.CIRun) (domain.O
 		observation.Material, observation.Problem, err = c.material(ctx, run, phases)
 		return observation, err
 	}
-	observation.BuilderPods, err = c.builderPods(ctx, run)
+	observation.BuilderPods, err = builderPods(ctx, c.Client, run, client.MatchingFields{indexRunUID: string(run.UID)})
+	if observation.BuilderPods && run.Status.State.Terminal() {
+		// They were removed with the last status; the cache may not know yet, and a read costs less than a write.
+		observation.BuilderPods, err = builderPods(ctx, c.Live, run, client.MatchingLabels{v1alpha1.LabelRunUID: string(run.UID)})
+	}
 	return observation, err
 }
 
@@ -74,13 +78,34 @@ func (c *Controller) phases(ctx context.Context, run *v1alpha1.CIRun) (map[strin
 	for i := range list.Items {
 		phases[list.Items[i].Name] = &list.Items[i]
 	}
-	return phases, nil
+	return phases, c.missing(ctx, run, phases)
+}
+
+// missing reads the Phases live that the status names and the cache has not: after a restart it may be behind.
+func (c *Controller) missing(ctx context.Context, run *v1alpha1.CIRun, phases map[string]*v1alpha1.Phase) error {
+	if run.Status.State.Terminal() {
+		return nil
+	}
+	for _, entry := range run.Status.Phases {
+		if phases[entry.PhaseName] != nil {
+			continue
+		}
+		var phase v1alpha1.Phase
+		err := c.Live.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: entry.PhaseName}, &phase)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading Phase %s: %w", entry.PhaseName, err)
+		}
+		if err == nil && metav1.IsControlledBy(&phase, run) {
+			phases[entry.PhaseName] = &phase
+		}
+	}
+	return nil
 }
 
 // builderPods tells whether builder Pods are left that nobody is deleting yet.
-func (c *Controller) builderPods(ctx context.Context, run *v1alpha1.CIRun) (bool, error) {
+func builderPods(ctx context.Context, reader client.Reader, run *v1alpha1.CIRun, selected client.ListOption) (bool, error) {
 	var pods corev1.PodList
-	if err := c.Client.List(ctx, &pods, client.InNamespace(run.Namespace), client.MatchingFields{indexRunUID: string(run.UID)}); err != nil {
+	if err := reader.List(ctx, &pods, client.InNamespace(run.Namespace), selected); err != nil {
 		return false, fmt.Errorf("listing its builder Pods: %w", err)
 	}
 	for i := range pods.Items {

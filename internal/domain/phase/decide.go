@@ -131,9 +131,12 @@ func stop(o Observation, plan *Plan, now time.Time) {
 // begun tells whether the status records what the phase does. One that does not is begun, again if need be:
 // what was done before is found by its name.
 func begun(p *v1alpha1.Phase) bool {
-	recorded := len(p.Status.Attempts)
-	if p.Spec.Type == v1alpha1.PhaseDeployment {
-		recorded = len(p.Status.Receipts)
+	recorded := len(p.Status.Receipts)
+	if p.Spec.Type == v1alpha1.PhaseExecution {
+		recorded = 0
+		if last := len(p.Status.Attempts); last > 0 {
+			recorded = len(p.Status.Attempts[last-1].Replicas)
+		}
 	}
 	return p.Status.StartTime != nil && recorded > 0
 }

@@ -91,8 +91,13 @@ func conflict(receipt v1alpha1.Receipt, service rollout.Service, found bool) *pr
 		return problem.Config(v1alpha1.ReasonWorkloadChanged, "%s %s was deleted during its deployment", receipt.Kind, receipt.Name)
 	}
 	live := service.Image(receipt.Container)
-	if live == receipt.Image || live == receipt.PreviousImage {
+	if live == receipt.Image || (live == receipt.PreviousImage && service.Generation == receipt.Generation) {
 		return nil
+	}
+	if live == receipt.PreviousImage {
+		return problem.Config(v1alpha1.ReasonWorkloadChanged,
+			"%s %s: somebody else changed it during its deployment (generation %d to %d), and container %s runs %q as before; it is left as it is. Start a new run if this commit shall be deployed",
+			receipt.Kind, receipt.Name, receipt.Generation, service.Generation, receipt.Container, live)
 	}
 	return problem.Config(v1alpha1.ReasonWorkloadChanged,
 		"%s %s, container %s: somebody else changed the image to %q while Katkit was about to change it from %q to %q; it is left as it is. Start a new run if this commit shall be deployed",

@@ -17,7 +17,7 @@ import (
 func receipt(role string, result v1alpha1.ReceiptResult) v1alpha1.Receipt {
 	return v1alpha1.Receipt{
 		Role: role, Kind: "Deployment", Name: role, Container: role, PreviousImage: "acme/" + role + ":old", Image: "acme/" + role + ":new",
-		Result: result, Env: 2, Replicas: 2,
+		Generation: 4, Result: result, Env: 2, Replicas: 2,
 	}
 }
 
@@ -108,6 +108,9 @@ func TestDeploymentFollowsTheRollout(t *testing.T) {
 		"somebody else changed one before Katkit did": {api: service("api", "acme/api:old"), web: service("web", "acme/web:hotfix"),
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonWorkloadChanged, message: `"acme/web:hotfix"`,
 			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptPlanned, v1alpha1.ReceiptFailed}},
+		"somebody went back to the image before: it is changed once, not again": {api: changed(service("api", "acme/api:old")), web: service("web", "acme/web:new"),
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonWorkloadChanged, message: `runs "acme/api:old" as before`,
+			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptFailed, v1alpha1.ReceiptPlanned}},
 		"one was deleted": {gone: true, web: service("web", "acme/web:old"),
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonWorkloadChanged, message: "Deployment api was deleted during its deployment",
 			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptFailed, v1alpha1.ReceiptPlanned}},

@@ -72,7 +72,7 @@ func begun(t *testing.T, p *v1alpha1.Phase) (*v1alpha1.Phase, map[string]*corev1
 // service is a Deployment of one container that runs an image, all replicas of it.
 func service(name, image string) rollout.Service {
 	return rollout.Service{
-		Kind: "Deployment", Namespace: "d-taskrunner", Name: name, ResourceVersion: "7", Replicas: 2,
+		Kind: "Deployment", Namespace: "d-taskrunner", Name: name, ResourceVersion: "7", Generation: 4, Replicas: 2,
 		Containers: []corev1.Container{{Name: name, Image: image, Env: []corev1.EnvVar{{Name: "A"}, {Name: "B"}}}},
 		Progress:   rollout.Progress{Done: true},
 	}
@@ -88,6 +88,12 @@ func services(p *v1alpha1.Phase, tag string) map[string]rollout.Service {
 		result[want.Role] = service(want.Role, "acme/"+want.Role+":"+tag)
 	}
 	return result
+}
+
+// changed is a service whose spec somebody changed since.
+func changed(s rollout.Service) rollout.Service {
+	s.Generation++
+	return s
 }
 
 func rolling(s rollout.Service, p rollout.Progress) rollout.Service {

@@ -23,6 +23,8 @@ type Service struct {
 	Kind            string
 	Namespace, Name string
 	ResourceVersion string
+	// Generation counts the changes of the workload's spec.
+	Generation int64
 	// Replicas that the workload asks for; for a DaemonSet, the nodes it shall run on.
 	Replicas int32
 	// Containers are the workload's own containers; init containers are never upgraded.
@@ -34,7 +36,7 @@ type Service struct {
 // FromDeployment reduces a Deployment.
 func FromDeployment(d *appsv1.Deployment) Service {
 	return Service{
-		Kind: "Deployment", Namespace: d.Namespace, Name: d.Name, ResourceVersion: d.ResourceVersion,
+		Kind: "Deployment", Namespace: d.Namespace, Name: d.Name, ResourceVersion: d.ResourceVersion, Generation: d.Generation,
 		Replicas: orOne(d.Spec.Replicas), Containers: d.Spec.Template.Spec.Containers,
 		Progress: deploymentProgress(d),
 	}
@@ -43,7 +45,7 @@ func FromDeployment(d *appsv1.Deployment) Service {
 // FromStatefulSet reduces a StatefulSet.
 func FromStatefulSet(s *appsv1.StatefulSet) Service {
 	return Service{
-		Kind: "StatefulSet", Namespace: s.Namespace, Name: s.Name, ResourceVersion: s.ResourceVersion,
+		Kind: "StatefulSet", Namespace: s.Namespace, Name: s.Name, ResourceVersion: s.ResourceVersion, Generation: s.Generation,
 		Replicas: orOne(s.Spec.Replicas), Containers: s.Spec.Template.Spec.Containers,
 		Progress: statefulSetProgress(s),
 	}
@@ -52,7 +54,7 @@ func FromStatefulSet(s *appsv1.StatefulSet) Service {
 // FromDaemonSet reduces a DaemonSet.
 func FromDaemonSet(d *appsv1.DaemonSet) Service {
 	return Service{
-		Kind: "DaemonSet", Namespace: d.Namespace, Name: d.Name, ResourceVersion: d.ResourceVersion,
+		Kind: "DaemonSet", Namespace: d.Namespace, Name: d.Name, ResourceVersion: d.ResourceVersion, Generation: d.Generation,
 		Replicas: d.Status.DesiredNumberScheduled, Containers: d.Spec.Template.Spec.Containers,
 		Progress: daemonSetProgress(d),
 	}
@@ -72,7 +74,7 @@ func (s Service) Receipt(want v1alpha1.ServiceImage) (v1alpha1.Receipt, *problem
 	container := s.container(name)
 	return v1alpha1.Receipt{
 		Role: want.Role, Kind: s.Kind, Name: s.Name, Container: name,
-		PreviousImage: container.Image, Image: want.Image, Result: v1alpha1.ReceiptPlanned,
+		PreviousImage: container.Image, Image: want.Image, Generation: s.Generation, Result: v1alpha1.ReceiptPlanned,
 		Env: int32(len(container.Env)), Replicas: s.Replicas, //nolint:gosec // far below 2^31: an object has 3 MiB at most
 	}, nil
 }
