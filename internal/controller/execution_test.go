@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
@@ -309,10 +310,17 @@ var _ = Describe("An execution phase", func() {
 		t.commit(workflow(execution("BUILD", 0), execution("TEST", 1)))
 		t.link(func(l *v1alpha1.TenantRepoLink) { l.Spec.Builder.Timeout = &metav1.Duration{Duration: time.Second} })
 		t.run()
-		setStatus(t.builder("BUILD"), containers(completed(), running()))
-		t.phaseFails("BUILD", v1alpha1.FailureUser, v1alpha1.ReasonTimedOut, "timeout of 1s", "ci.sh is running")
+		t.phaseFails("BUILD", v1alpha1.FailureUser, v1alpha1.ReasonTimedOut, "timeout of 1s", "at the end: the builder Pod is starting")
 		t.runIs(v1alpha1.RunFailed)
 		Eventually(t.pods).Should(BeEmpty())
+	})
+
+	It("whose ci.sh takes longer than the timeout is stopped", func() {
+		t := begun(execution("BUILD", 0), deployment("DEPLOY", 1))
+		setStatus(t.builder("BUILD"), containers(completed(), running()))
+		t.hasBegun("BUILD", 61*time.Minute)
+		t.phaseFails("BUILD", v1alpha1.FailureUser, v1alpha1.ReasonTimedOut, "timeout of 1h0m0s", "ci.sh is running")
+		t.stopped("BUILD")
 	})
 
 	It("that the namespace's Pod security does not allow says so", func() {
@@ -357,6 +365,15 @@ var _ = Describe("An execution phase", func() {
 		Expect(get(&corev1.Pod{}, t.namespace, theirs.Name).Spec.Containers[1].Image).To(Equal("theirs:v1"), "it is left alone")
 	})
 })
+
+// hasBegun lets time pass since a phase began.
+func (t *tenant) hasBegun(phase string, ago time.Duration) {
+	GinkgoHelper()
+	p := t.phase(phase)
+	before := p.DeepCopy()
+	p.Status.StartTime = new(metav1.NewTime(time.Now().Add(-ago)))
+	Expect(k8s.Status().Patch(ctx, p, client.MergeFrom(before))).To(Succeed())
+}
 
 func mounts(container corev1.Container) []string {
 	var paths []string

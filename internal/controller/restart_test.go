@@ -65,6 +65,25 @@ var _ = Describe("A manager that is gone", func() {
 		}
 	})
 
+	It("is replaced by one that keeps to the commit, though the branch moved on before it was written down", func() {
+		t := newTenant()
+		asked := t.commit(workflow(execution("BUILD", 0), execution("TEST", 1)))
+		t.link()
+		t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady)
+		katkit.wire.killAt(t.namespace, 1)
+		t.run()
+		Eventually(katkit.wire.isCut).Should(BeTrue())
+		Eventually(t.phases).Should(HaveLen(1))
+		Expect(get(&v1alpha1.CIRun{}, t.namespace, "run").Status.SHA).To(BeEmpty())
+		t.commit(map[string]string{"newer": "x"})
+		restart()
+		Eventually(t.play).Should(Equal(v1alpha1.RunSucceeded))
+		Expect(get(&v1alpha1.CIRun{}, t.namespace, "run").Status.SHA).To(Equal(asked))
+		for _, phase := range t.phases() {
+			Expect(phase.Spec.SHA).To(Equal(asked))
+		}
+	})
+
 	DescribeTable("misses nothing that happens meanwhile:",
 		func(prepare func(*tenant) func(), end v1alpha1.RunState, steps ...step) {
 			t := begun(steps...)
