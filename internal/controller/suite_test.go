@@ -63,7 +63,7 @@ func TestControllers(t *testing.T) {
 
 var _ = BeforeSuite(func() {
 	suite, cancel := context.WithCancel(context.Background())
-	ctx = suite
+	ctx = suite //nolint:fatcontext // made once, for all specs
 	DeferCleanup(cancel)
 	SetDefaultEventuallyTimeout(20 * time.Second)
 	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
