@@ -407,7 +407,8 @@ type Receipt struct {
 	// +kubebuilder:validation:MaxLength=512
 	Image string `json:"image,omitempty"`
 
-	// generation of the workload when it was looked at: the image is changed only while it is still that.
+	// generation of the workload when it was looked at. It tells whether somebody went back from the new image,
+	// which is then not brought again.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Generation int64 `json:"generation,omitempty"`

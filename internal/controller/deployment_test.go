@@ -82,7 +82,7 @@ var _ = Describe("A deployment phase", func() {
 		phase := t.phase("DEPLOY")
 		Expect(phase.Status.Receipts).To(ConsistOf(v1alpha1.Receipt{
 			Role: appName, Kind: "Deployment", Name: appName, Container: appName, PreviousImage: "registry.example/app:old",
-			Image: t.newImage(appName), Result: v1alpha1.ReceiptUpgraded, Env: 2, Replicas: 3,
+			Image: t.newImage(appName), Generation: before.Generation, Result: v1alpha1.ReceiptUpgraded, Env: 2, Replicas: 3,
 		}))
 		Eventually(t.events).WithArguments("Phase", phase.Name).Should(ConsistOf(
 			Equal("Normal Started: Deployment app, container app: registry.example/app:old → " + t.newImage(appName))))
@@ -263,6 +263,17 @@ var _ = Describe("A deployment phase", func() {
 		change(&appsv1.Deployment{}, t.namespace, appName, func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "hotfix:v1" })
 		t.phaseFails("DEPLOY", v1alpha1.FailureConfig, v1alpha1.ReasonWorkloadChanged, `"hotfix:v1"`)
 		Expect(t.imageOf(appName, appName)).To(Equal("hotfix:v1"))
+		Expect(t.patches()).To(HaveLen(1))
+	})
+
+	It("is not repeated when somebody goes back to the image before", func() {
+		t := begun(deployment("DEPLOY", 0))
+		t.imageBecomes(appName, t.newImage(appName))
+		change(&appsv1.Deployment{}, t.namespace, appName, func(d *appsv1.Deployment) {
+			d.Spec.Template.Spec.Containers[0].Image = "registry.example/app:old"
+		})
+		t.phaseFails("DEPLOY", v1alpha1.FailureConfig, v1alpha1.ReasonWorkloadChanged, `runs "registry.example/app:old" as before`)
+		t.stopped("DEPLOY")
 		Expect(t.patches()).To(HaveLen(1))
 	})
 

@@ -91,7 +91,9 @@ func conflict(receipt v1alpha1.Receipt, service rollout.Service, found bool) *pr
 		return problem.Config(v1alpha1.ReasonWorkloadChanged, "%s %s was deleted during its deployment", receipt.Kind, receipt.Name)
 	}
 	live := service.Image(receipt.Container)
-	if live == receipt.Image || (live == receipt.PreviousImage && service.Generation == receipt.Generation) {
+	// Katkit's change and a way back from it are two generations at least. One, with the image as before, is
+	// somebody else's single change (an autoscaler's, say), and Katkit's is still to come.
+	if live == receipt.Image || (live == receipt.PreviousImage && service.Generation <= receipt.Generation+1) {
 		return nil
 	}
 	if live == receipt.PreviousImage {

@@ -92,6 +92,8 @@ func TestDeploymentFollowsTheRollout(t *testing.T) {
 	}{
 		"one was changed before the manager was killed": {api: rolling(service("api", "acme/api:new"), going), web: service("web", "acme/web:old"),
 			patched: []string{"web"}},
+		"somebody scaled one before Katkit changed it": {api: changed(1, service("api", "acme/api:old")), web: rolling(service("web", "acme/web:new"), going),
+			patched: []string{"api"}},
 		"both are changed and one is rolled out": {api: service("api", "acme/api:new"), web: rolling(service("web", "acme/web:new"), going)},
 		"both are rolled out": {api: service("api", "acme/api:new"), web: service("web", "acme/web:new"),
 			state: v1alpha1.PhaseSucceeded, message: "Deployment api: acme/api:old → acme/api:new; Deployment web: acme/web:old → acme/web:new",
@@ -108,7 +110,7 @@ func TestDeploymentFollowsTheRollout(t *testing.T) {
 		"somebody else changed one before Katkit did": {api: service("api", "acme/api:old"), web: service("web", "acme/web:hotfix"),
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonWorkloadChanged, message: `"acme/web:hotfix"`,
 			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptPlanned, v1alpha1.ReceiptFailed}},
-		"somebody went back to the image before: it is changed once, not again": {api: changed(service("api", "acme/api:old")), web: service("web", "acme/web:new"),
+		"somebody went back to the image before: it is changed once, not again": {api: changed(2, service("api", "acme/api:old")), web: service("web", "acme/web:new"),
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonWorkloadChanged, message: `runs "acme/api:old" as before`,
 			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptFailed, v1alpha1.ReceiptPlanned}},
 		"one was deleted": {gone: true, web: service("web", "acme/web:old"),

@@ -90,9 +90,9 @@ func services(p *v1alpha1.Phase, tag string) map[string]rollout.Service {
 	return result
 }
 
-// changed is a service whose spec somebody changed since.
-func changed(s rollout.Service) rollout.Service {
-	s.Generation++
+// changed is a service whose spec was changed so many times since Katkit looked at it.
+func changed(times int64, s rollout.Service) rollout.Service {
+	s.Generation += times
 	return s
 }
 
