@@ -65,8 +65,8 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer b.close(context.WithoutCancel(ctx))
 	results, err := b.measure(ctx)
-	if err != nil {
+	if results == nil {
 		return err
 	}
-	return results.write(os.Stdout)
+	return errors.Join(results.write(os.Stdout), err)
 }

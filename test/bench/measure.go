@@ -35,7 +35,8 @@ type trace struct {
 
 type phaseTrace struct{ phase, pod entry }
 
-// measure does all measurements, those that wait for a quiet cluster first.
+// measure does all measurements, those that wait for a quiet cluster first. With an error come the results
+// that there are until then, or nil.
 func (b *bench) measure(ctx context.Context) (*results, error) {
 	r := &results{settings: b.settings, images: b.images}
 	if err := b.describe(ctx, r); err != nil {
@@ -50,7 +51,11 @@ func (b *bench) measure(ctx context.Context) (*results, error) {
 	if b.burst == 0 {
 		return r, nil
 	}
-	return r, b.measureBurst(ctx, r)
+	if err := b.measureBurst(ctx, r); err != nil {
+		r.settings.burst = 0 // what was measured before is worth telling
+		return r, err
+	}
+	return r, nil
 }
 
 // warmUp brings the images to the node and fills the caches.

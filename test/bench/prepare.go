@@ -125,7 +125,7 @@ func commit(ctx context.Context, github *fakegithub.Control) (sha string, err er
 // close removes what prepare and the measurements made. Katkit stays installed.
 func (b *bench) close(ctx context.Context) {
 	b.stop()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	for _, name := range []string{b.tenant, b.bare} {
 		err := b.cluster.Client.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
