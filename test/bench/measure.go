@@ -9,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"katkit.dev/katkit/test/install"
@@ -64,7 +63,7 @@ func (b *bench) warmUp(ctx context.Context) error {
 	if _, err := b.katkitRun(ctx, "warm-up"); err != nil {
 		return err
 	}
-	_, err := b.bareChain(ctx, "warm-up", succeeded)
+	_, err := b.chain(ctx, "warm-up", succeeded, b.barePod)
 	if err != nil {
 		return err
 	}
@@ -106,11 +105,11 @@ func (b *bench) round(ctx context.Context, i int) (round, error) {
 	steps := []func() error{
 		func() (err error) { done.run, err = b.katkitRun(ctx, fmt.Sprintf("idle-%03d", i)); return err },
 		func() (err error) {
-			done.untilSucceeded, err = b.bareChain(ctx, fmt.Sprintf("succeeded-%03d", i), succeeded)
+			done.untilSucceeded, err = b.chain(ctx, fmt.Sprintf("succeeded-%03d", i), succeeded, b.barePod)
 			return err
 		},
 		func() (err error) {
-			done.untilTerminated, err = b.bareChain(ctx, fmt.Sprintf("terminated-%03d", i), terminated)
+			done.untilTerminated, err = b.chain(ctx, fmt.Sprintf("terminated-%03d", i), terminated, b.barePod)
 			return err
 		},
 	}
@@ -127,16 +126,11 @@ func (b *bench) round(ctx context.Context, i int) (round, error) {
 }
 
 func (b *bench) measureBurst(ctx context.Context, r *results) error {
-	fmt.Fprintf(os.Stderr, "  %d bare chains at once\n", b.burst)
 	var err error
-	r.burstBare, err = b.atOnce(func(i int) error {
-		_, err := b.bareChain(ctx, fmt.Sprintf("once-%03d", i), succeeded)
-		return err
-	})
-	if err != nil {
+	if r.burstBare, err = b.chainsAtOnce(ctx, "once", b.barePod); err != nil {
 		return err
 	}
-	if err := b.settle(ctx); err != nil {
+	if r.burstShaped, err = b.chainsAtOnce(ctx, "idle-builder", b.idleBuilder); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "  %d runs at once\n", b.burst)
@@ -162,6 +156,19 @@ func (b *bench) measureBurst(ctx context.Context, r *results) error {
 	r.peakMemory, r.burstCPU = peak, cpu/time.Duration(b.burst)
 	r.burstWrites, err = b.audit.writesSince(position, b.tenant)
 	return err
+}
+
+// chainsAtOnce tells how long chains of such Pods take, all at the same time. prefix is their names' alone.
+func (b *bench) chainsAtOnce(ctx context.Context, prefix string, build podBuilder) (time.Duration, error) {
+	fmt.Fprintf(os.Stderr, "  %d chains of Pods at once (%s)\n", b.burst, prefix)
+	took, err := b.atOnce(func(i int) error {
+		_, err := b.chain(ctx, fmt.Sprintf("%s-%03d", prefix, i), succeeded, build)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return took, b.settle(ctx)
 }
 
 // atOnce does something for each number of the burst at the same time and tells how long all of it took.
@@ -227,15 +234,15 @@ func (b *bench) phasesOf(ctx context.Context, run string) ([]phaseTrace, error) 
 	return traces, nil
 }
 
-// bareChain makes Pods of one container one after the other, each at a mark of the one before, and tells how long it
-// took until the last one had it.
-func (b *bench) bareChain(ctx context.Context, name string, next mark) (time.Duration, error) {
+// chain makes Pods one after the other, each at a mark of the one before, and tells how long it took until the last one
+// had it.
+func (b *bench) chain(ctx context.Context, name string, next mark, build podBuilder) (time.Duration, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, settleTimeout, fmt.Errorf("after %s", settleTimeout))
 	defer cancel()
 	began := time.Now()
 	ended := began
 	for i := range phases {
-		pod := b.barePod(fmt.Sprintf("%s-%d", name, i))
+		pod := build(fmt.Sprintf("%s-%d", name, i))
 		if err := b.cluster.Client.Create(ctx, pod); err != nil {
 			return 0, fmt.Errorf("creating a bare Pod: %w", err)
 		}
@@ -245,19 +252,6 @@ func (b *bench) bareChain(ctx context.Context, name string, next mark) (time.Dur
 		}
 	}
 	return ended.Sub(began), nil
-}
-
-// barePod is as light as a Pod of the builder image can be.
-func (b *bench) barePod(name string) *corev1.Pod {
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: b.bare, Name: name},
-		Spec: corev1.PodSpec{
-			RestartPolicy:                corev1.RestartPolicyNever,
-			AutomountServiceAccountToken: new(false),
-			EnableServiceLinks:           new(false),
-			Containers:                   []corev1.Container{{Name: "bare", Image: b.images.Builder, Command: []string{"/bin/true"}}},
-		},
-	}
 }
 
 // settle removes the bare Pods and waits until no Pod is left, so that nothing of one measurement is in the next.

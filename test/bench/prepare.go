@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/test/fakegithub"
 	"katkit.dev/katkit/test/install"
 )
@@ -94,6 +95,12 @@ func (b *bench) install(ctx, watching context.Context) error {
 		return err
 	}
 	if err := b.cluster.Apply(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: b.bare}}); err != nil {
+		return err
+	}
+	if err := b.cluster.Apply(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: b.bare, Name: credential},
+		StringData: map[string]string{v1alpha1.SecretKeyToken: "of-no-use"},
+	}); err != nil {
 		return err
 	}
 	link := b.cluster.NewLink(b.tenant, linkName, repository)
