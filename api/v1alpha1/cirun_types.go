@@ -65,6 +65,11 @@ type CIRunSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Env []EnvVar `json:"env,omitempty"`
+
+	// allowOlder lets the run deploy a commit that is older than the live one: one that the live commit comes from.
+	// Without it such a deployment is refused.
+	// +optional
+	AllowOlder bool `json:"allowOlder,omitempty"`
 }
 
 // CommitSelector names a commit in exactly one way. A branch or pull request is resolved once and the

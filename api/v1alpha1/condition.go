@@ -9,6 +9,9 @@ const (
 	// ConditionSucceeded on a CIRun and a Phase is Unknown until it has ended, then True or False for
 	// good. `kubectl wait --for=condition=Succeeded` waits for it.
 	ConditionSucceeded = "Succeeded"
+	// ConditionRolledBack on a Phase is there when a deployment failed after it had changed a service: Unknown while
+	// the services are brought back, True when all run their previous image again, False when one does not.
+	ConditionRolledBack = "RolledBack"
 )
 
 // Reasons of the conditions, grouped by what a person can do about them.
@@ -91,4 +94,13 @@ const (
 	ReasonPatchRejected = "PatchRejected"
 	// ReasonRolloutFailed: the workload did not become available with the new image.
 	ReasonRolloutFailed = "RolloutFailed"
+	// ReasonOlderCommit: the live commit comes from the one that is to be deployed.
+	ReasonOlderCommit = "OlderCommit"
+
+	// ReasonRollingBack: the services are being brought back to their previous images.
+	ReasonRollingBack = "RollingBack"
+	// ReasonRolledBack: all services run their previous images again.
+	ReasonRolledBack = "RolledBack"
+	// ReasonRollbackFailed: a service does not run its previous image; its receipt says what to do.
+	ReasonRollbackFailed = "RollbackFailed"
 )

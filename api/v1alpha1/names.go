@@ -31,6 +31,17 @@ const (
 	ManagedBy = "katkit"
 )
 
+// Annotations that Katkit sets on a workload with its image.
+const (
+	// AnnotationRun is the name of the run that changed the image last, AnnotationRunUID its UID.
+	AnnotationRun    = "katkit.dev/run"
+	AnnotationRunUID = "katkit.dev/run-uid"
+	// AnnotationSHA is the commit that the image is of: 40 hex digits.
+	AnnotationSHA = "katkit.dev/sha"
+	// AnnotationChangeCause is what `kubectl rollout history` shows of a revision.
+	AnnotationChangeCause = "kubernetes.io/change-cause"
+)
+
 // DefaultDeployer is the ServiceAccount that changes a tenant's workloads when the link names no other.
 const DefaultDeployer = "katkit-deployer"
 

@@ -179,6 +179,10 @@ type DeploymentSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Services []ServiceImage `json:"services,omitempty"`
+
+	// allowOlder lets a commit replace a newer one: one that the live commit comes from. Without it that is refused.
+	// +optional
+	AllowOlder bool `json:"allowOlder,omitempty"`
 }
 
 // ServiceImage is the image that a service shall run.
@@ -235,7 +239,7 @@ const (
 
 // PhaseStatus is how far a phase is, and what came of it.
 type PhaseStatus struct {
-	// conditions of the phase: Succeeded.
+	// conditions of the phase: Succeeded, and RolledBack when a deployment was taken back.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -271,6 +275,11 @@ type PhaseStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	Receipts []Receipt `json:"receipts,omitempty"`
 
+	// rollback tells why the services that a deployment phase had changed are brought back. It is written before the
+	// first of them is; what came of it says the condition RolledBack.
+	// +optional
+	Rollback *RollbackStatus `json:"rollback,omitempty"`
+
 	// startTime is when the phase began.
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
@@ -278,6 +287,29 @@ type PhaseStatus struct {
 	// completionTime is when the phase ended.
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+}
+
+// RollbackStatus is why a deployment is taken back, and since when.
+type RollbackStatus struct {
+	// failureClass tells whose the failure is.
+	// +required
+	FailureClass FailureClass `json:"failureClass,omitempty"`
+
+	// reason of the failure, in one word.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Reason string `json:"reason,omitempty"`
+
+	// message tells what failed.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Message string `json:"message,omitempty"`
+
+	// startTime is when the rollback began.
+	// +required
+	StartTime metav1.Time `json:"startTime,omitzero"`
 }
 
 // AttemptStatus is one try of an execution phase.
@@ -355,7 +387,7 @@ type LogStatus struct {
 }
 
 // ReceiptResult is what became of a service.
-// +kubebuilder:validation:Enum=Planned;Upgraded;Unchanged;Failed
+// +kubebuilder:validation:Enum=Planned;Upgraded;Unchanged;Failed;RolledBack;RollbackFailed
 type ReceiptResult string
 
 const (
@@ -365,8 +397,12 @@ const (
 	ReceiptUpgraded ReceiptResult = "Upgraded"
 	// ReceiptUnchanged: ran that image already, or was never changed.
 	ReceiptUnchanged ReceiptResult = "Unchanged"
-	// ReceiptFailed: was changed and did not become available with the new image.
+	// ReceiptFailed: somebody else changed or deleted it meanwhile; it was left as it is.
 	ReceiptFailed ReceiptResult = "Failed"
+	// ReceiptRolledBack: runs the previous image again, all replicas.
+	ReceiptRolledBack ReceiptResult = "RolledBack"
+	// ReceiptRollbackFailed: was changed, and could not be brought back.
+	ReceiptRollbackFailed ReceiptResult = "RollbackFailed"
 )
 
 // Receipt records what a deployment phase does to a service.
@@ -407,15 +443,27 @@ type Receipt struct {
 	// +kubebuilder:validation:MaxLength=512
 	Image string `json:"image,omitempty"`
 
-	// generation of the workload when it was looked at. It tells whether somebody went back from the new image,
-	// which is then not brought again.
+	// previousSHA is the commit that Katkit had deployed before: 40 hex digits. Absent when it had not.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
-	Generation int64 `json:"generation,omitempty"`
+	// +kubebuilder:validation:MinLength=40
+	// +kubebuilder:validation:MaxLength=40
+	PreviousSHA string `json:"previousSHA,omitempty"`
+
+	// owner is another controller that manages the workload, and may bring its own image back.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=128
+	Owner string `json:"owner,omitempty"`
 
 	// result is what became of it.
 	// +required
 	Result ReceiptResult `json:"result,omitempty"`
+
+	// message tells why, where the result alone does not.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
 
 	// env is the number of the container's environment variables, all of which were kept.
 	// +optional

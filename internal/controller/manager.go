@@ -91,7 +91,7 @@ func addControllers(mgr ctrl.Manager, factory *github.Factory, workers int) erro
 		Recorder: recorder, Clock: clock.RealClock{}, Workers: workers,
 	}
 	phases := &phase.Controller{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Core: core,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Core: core, Source: opener,
 		Deployer: &workload.Deployer{Config: mgr.GetConfig(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()},
 		Recorder: recorder, Clock: clock.RealClock{}, Workers: workers,
 	}

@@ -133,6 +133,27 @@ func (c *Client) Commit(ctx context.Context, repository, sha string) (Commit, er
 	return commit, nil
 }
 
+// IsAncestor tells whether a commit is one that another comes from, as GitHub compares them; both are full shas. It is
+// not when they are the same. When the repository has not both, the error is of kind NotFound.
+func (c *Client) IsAncestor(ctx context.Context, repository, sha, of string) (bool, error) {
+	what := "the comparison of " + oneLine(of, maxNameLength) + " and " + oneLine(sha, maxNameLength)
+	if !validSHA(sha) || !validSHA(of) {
+		return false, c.malformed(repository, what, "commits are named by their full shas of 40 hex digits in lower case")
+	}
+	var answer gogithub.CommitsComparison
+	// GitHub lists the changed files, which nobody wants here, on the first page only.
+	if err := c.get(ctx, repository, what, "/compare/"+of+"..."+sha+"?per_page=1&page=2", &answer); err != nil {
+		return false, err
+	}
+	switch answer.GetStatus() {
+	case "behind":
+		return true, nil
+	case "ahead", "identical", "diverged":
+		return false, nil
+	}
+	return false, c.incomplete(repository, what)
+}
+
 // PullRequest returns the pull request of a number, open or closed.
 func (c *Client) PullRequest(ctx context.Context, repository string, number int) (PullRequest, error) {
 	what := "pull request #" + strconv.Itoa(number)

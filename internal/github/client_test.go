@@ -258,3 +258,27 @@ func TestTheTokenAndTheUserAgentAreSent(t *testing.T) {
 		}
 	}
 }
+
+func TestIsAncestor(t *testing.T) {
+	w := serve(t, github.Options{})
+	r := w.repository("acme/app")
+	first := w.commit(r, fakegithub.Commit{Message: "first"})
+	second := w.commit(r, fakegithub.Commit{Message: "second"})
+	fork := w.commit(r, fakegithub.Commit{Branch: "fork", Message: "fork"})
+	third := w.commit(r, fakegithub.Commit{Message: "third"})
+	client, ctx := w.client(), t.Context()
+	for _, c := range []struct {
+		sha, of string
+		want    bool
+	}{{first, third, true}, {third, first, false}, {second, second, false}, {fork, third, false}} {
+		if got, err := client.IsAncestor(ctx, "acme/app", c.sha, c.of); err != nil || got != c.want {
+			t.Errorf("%s of %s: %t, %v; want %t", c.sha, c.of, got, err, c.want)
+		}
+	}
+	if _, err := client.IsAncestor(ctx, "acme/app", first, strings.Repeat("0", 39)+"1"); github.KindOf(err) != github.KindNotFound {
+		t.Errorf("a commit that is not there: %v", err)
+	}
+	if _, err := client.IsAncestor(ctx, "acme/app", "main", first); github.KindOf(err) != github.KindUnprocessable {
+		t.Errorf("a branch instead of a sha: %v", err)
+	}
+}

@@ -17,6 +17,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/domain/rollout"
 	"katkit.dev/katkit/internal/domain/run"
 	"katkit.dev/katkit/internal/github"
 )
@@ -112,6 +113,27 @@ func (r *Repository) Resolve(ctx context.Context, selector v1alpha1.CommitSelect
 		return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
 	}
 	return run.Commit{SHA: commit.SHA, Message: commit.Message, Author: commit.Author, Ref: ref, PullRequest: selector.PullRequest}, nil
+}
+
+// Older is the problem of a commit (40 hex digits) that is older than one that it would replace; nil when it is none of
+// theirs. Commits that the repository does not know have no order.
+func (r *Repository) Older(ctx context.Context, receipts []v1alpha1.Receipt, sha string) *problem.Problem {
+	for _, receipt := range receipts {
+		older, err := r.client.IsAncestor(ctx, r.link.Spec.Repository, sha, receipt.PreviousSHA)
+		switch {
+		case older:
+			return rollout.OlderCommit(receipt, sha)
+		case err == nil:
+			continue
+		case github.KindOf(err) != github.KindNotFound:
+			return describe(r.link, err, v1alpha1.ReasonCommitNotFound)
+		}
+		// A repository that is hidden from the token looks the same, and says nothing about the commits.
+		if _, err := r.client.Repository(ctx, r.link.Spec.Repository); err != nil {
+			return describe(r.link, err, v1alpha1.ReasonRepositoryNotFound)
+		}
+	}
+	return nil
 }
 
 // File reads a file at a commit (40 hex digits). One that is not there is not a problem. One over 256 KiB is

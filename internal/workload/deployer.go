@@ -31,6 +31,9 @@ type Change struct {
 	Namespace, ServiceAccount string
 	Kind, Name, Container     string
 	Image                     string
+	// Annotations of the workload that go with the image. One that an earlier change of the same container set and
+	// that is absent here is removed.
+	Annotations map[string]string
 	// ResourceVersion is that of the workload that was looked at. The change is refused with a Conflict when
 	// the workload is another by then. Empty in a dry run.
 	ResourceVersion string
@@ -42,7 +45,7 @@ func (d *Deployer) DryRun(ctx context.Context, change Change) error {
 	return d.apply(ctx, change, client.DryRunAll)
 }
 
-// Apply sets the image, by server-side apply of nothing else.
+// Apply sets the image and the annotations, by server-side apply of nothing else.
 func (d *Deployer) Apply(ctx context.Context, change Change) error {
 	return d.apply(ctx, change)
 }
@@ -62,6 +65,13 @@ func (d *Deployer) apply(ctx context.Context, change Change, options ...client.A
 
 func imageOnly(change Change) *unstructured.Unstructured {
 	metadata := map[string]any{"name": change.Name, "namespace": change.Namespace}
+	if len(change.Annotations) > 0 {
+		annotations := make(map[string]any, len(change.Annotations))
+		for key, value := range change.Annotations {
+			annotations[key] = value
+		}
+		metadata["annotations"] = annotations
+	}
 	if change.ResourceVersion != "" {
 		metadata["resourceVersion"] = change.ResourceVersion
 	}

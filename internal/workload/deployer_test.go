@@ -78,6 +78,12 @@ func TestImageOnlyNamesNothingElse(t *testing.T) {
 	if diff := cmp.Diff(want, strings.TrimSpace(string(got))); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	with := change
+	with.Annotations = map[string]string{"katkit.dev/run": "r"}
+	if diff := cmp.Diff(map[string]any{"name": "api", "namespace": "d-taskrunner", "resourceVersion": "7", "annotations": map[string]any{"katkit.dev/run": "r"}},
+		imageOnly(with).Object["metadata"]); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
 	dryRun := change
 	dryRun.ResourceVersion = ""
 	if _, found := imageOnly(dryRun).Object["metadata"].(map[string]any)["resourceVersion"]; found {

@@ -65,10 +65,11 @@ var _ = Describe("What never comes to an end by itself", Ordered, ContinueOnFail
 		Expect(phase.Status.CompletionTime.Sub(unpullable.CreationTimestamp.Time)).To(BeNumerically("<", time.Minute))
 	})
 
-	It("is a new version that does not come up: the deployment fails, and later phases never start", func(ctx SpecContext) {
-		phase := expectPhaseFailed(ctx, unhealthy, "DEPLOY", v1alpha1.FailureUser, v1alpha1.ReasonRolloutFailed,
-			"Deployment web did not become available", "It ran "+suite.images.Builder+" before")
-		Expect(phase.Status.Receipts[0].Result).To(Equal(v1alpha1.ReceiptFailed))
+	It("is a new version that does not come up: the old one is brought back, and later phases never start", func(ctx SpecContext) {
+		phase := expectPhaseFailed(ctx, unhealthy, "DEPLOY", v1alpha1.FailureUser, v1alpha1.ReasonImagePullFailed,
+			"Deployment web did not become available", "rolled back: Deployment web runs "+suite.images.Builder+" again")
+		Expect(phase.Status.Receipts[0].Result).To(Equal(v1alpha1.ReceiptRolledBack))
+		Expect(t.image(ctx, "web")).To(Equal(suite.images.Builder))
 		Expect(suite.pods.ofRun(unhealthy)).To(BeEmpty(), "the verification never starts")
 	})
 })

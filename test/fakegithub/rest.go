@@ -59,6 +59,7 @@ func (s *Server) apiRoutes() *http.ServeMux {
 		{"", "/repos/repos#get-a-repository", getRepository},
 		{"/branches/{branch...}", "/branches/branches#get-a-branch", getBranch},
 		{"/commits/{ref...}", "/commits/commits#get-a-commit", getCommit},
+		{"/compare/{basehead...}", "/commits/commits#compare-two-commits", getComparison},
 		{"/contents/{path...}", "/repos/contents#get-repository-content", getContents},
 		{"/contents", "/repos/contents#get-repository-content", getContents},
 		{"/git/ref/{ref...}", "/git/refs#get-a-reference", getReference},

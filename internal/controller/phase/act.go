@@ -77,17 +77,27 @@ func (c *Controller) create(ctx context.Context, phase *v1alpha1.Phase, pod *cor
 	return fmt.Errorf("creating builder Pod %s: %w", pod.Name, err)
 }
 
-// patch changes an image as the deployer. When the API server refuses it for good, the phase fails.
+// patch changes an image as the deployer. When the API server refuses it for good, the deployment is taken back.
 func (c *Controller) patch(ctx context.Context, phase *v1alpha1.Phase, patch domain.PatchImage) error {
-	change := changeOf(phase, patch.Receipt, patch.ResourceVersion)
+	change := changeOf(phase, patch)
 	err := c.Deployer.Apply(ctx, change)
 	if err == nil {
 		return nil
 	}
 	if cause := workload.Explain(change, err); cause != nil {
-		return c.fail(ctx, phase, cause)
+		return c.amend(ctx, phase, func(current *v1alpha1.Phase, status *v1alpha1.PhaseStatus) {
+			domain.Refuse(current, status, patch.Receipt.Role, cause, c.Clock.Now())
+		})
 	}
 	return err
+}
+
+func changeOf(phase *v1alpha1.Phase, patch domain.PatchImage) workload.Change {
+	return workload.Change{
+		Namespace: phase.Namespace, ServiceAccount: phase.Spec.Deployment.ServiceAccountName,
+		Kind: patch.Receipt.Kind, Name: patch.Receipt.Name, Container: patch.Receipt.Container,
+		Image: patch.Image, Annotations: patch.Annotations, ResourceVersion: patch.ResourceVersion,
+	}
 }
 
 // refused tells why a builder Pod cannot be made: the phase fails, or waits and is tried again.
@@ -102,12 +112,19 @@ func (c *Controller) refused(ctx context.Context, phase *v1alpha1.Phase, cause *
 
 // fail ends the phase for a problem that came up while it was carried out.
 func (c *Controller) fail(ctx context.Context, phase *v1alpha1.Phase, cause *problem.Problem) error {
-	var current v1alpha1.Phase // the status may have been written since it was observed
+	return c.amend(ctx, phase, func(current *v1alpha1.Phase, status *v1alpha1.PhaseStatus) {
+		domain.Fail(current, status, cause, c.Clock.Now())
+	})
+}
+
+// amend changes the status as it is now, which may have been written since it was observed.
+func (c *Controller) amend(ctx context.Context, phase *v1alpha1.Phase, change func(*v1alpha1.Phase, *v1alpha1.PhaseStatus)) error {
+	var current v1alpha1.Phase
 	if err := c.Client.Get(ctx, client.ObjectKeyFromObject(phase), &current); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	status := *current.Status.DeepCopy()
-	domain.Fail(&current, &status, cause, c.Clock.Now())
+	change(&current, &status)
 	return c.write(ctx, &current, status)
 }
 

@@ -24,6 +24,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	domain "katkit.dev/katkit/internal/domain/phase"
+	"katkit.dev/katkit/internal/source"
 	"katkit.dev/katkit/internal/workload"
 )
 
@@ -36,6 +37,10 @@ import (
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,resourceNames=katkit-deployer,verbs=impersonate
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+//
+// Why a rollout fails is read from the service's newest Pods, their logs, and what could not be created:
+// +kubebuilder:rbac:groups=apps,resources=replicasets;controllerrevisions,verbs=list
+// +kubebuilder:rbac:groups="",resources=events,verbs=list;watch
 
 // Controller reconciles Phases. All fields are needed.
 type Controller struct {
@@ -45,6 +50,8 @@ type Controller struct {
 	Live client.Reader
 	// Core reads logs and stores them.
 	Core corev1client.CoreV1Interface
+	// Source asks GitHub which of two commits is the older one.
+	Source *source.Opener
 	// Deployer changes images.
 	Deployer *workload.Deployer
 	// Recorder writes events.
@@ -52,6 +59,9 @@ type Controller struct {
 	Clock    clock.PassiveClock
 	// Workers is how many Phases are reconciled at once.
 	Workers int
+
+	// watches of the rollouts that Phases wait for. SetupWithManager makes it.
+	watches *rolloutWatches
 }
 
 const (
@@ -65,6 +75,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 	if err := indexFields(mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
+	c.watches = &rolloutWatches{core: c.Core}
 	deploying := handler.EnqueueRequestsFromMapFunc(c.phasesDeploying)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("phase").
@@ -75,6 +86,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&appsv1.Deployment{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.StatefulSet{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.DaemonSet{}, deploying, builder.OnlyMetadata).
+		WatchesRawSource(c.watches.source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers}).
 		Complete(c)
 }
@@ -82,19 +94,22 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 // Reconcile brings one Phase forward.
 func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var phase v1alpha1.Phase
-	if err := c.Client.Get(ctx, request.NamespacedName, &phase); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	err := c.Client.Get(ctx, request.NamespacedName, &phase)
+	if client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, err
 	}
-	if !phase.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil // what it owns goes with it
+	if err != nil || !phase.DeletionTimestamp.IsZero() { // what it owns goes with it
+		c.watches.keep(request.NamespacedName, nil)
+		return ctrl.Result{}, nil
 	}
-	observation, err := c.observe(ctx, &phase)
+	observation, look, err := c.observe(ctx, &phase)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
 	}
+	c.watches.keep(request.NamespacedName, look.targets)
 	plan := domain.Decide(observation, c.Clock.Now())
 	if err := c.act(ctx, &phase, plan); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: plan.RequeueAfter}, nil
+	return ctrl.Result{RequeueAfter: sooner(plan.RequeueAfter, look.recheck)}, nil
 }

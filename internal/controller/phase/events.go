@@ -4,25 +4,60 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/report"
 )
 
-// happened tells what a change of a Phase's status means for people. That it succeeded its run tells.
+// happened tells what a change of a Phase's status means for people. That an execution phase succeeded its run tells.
 func happened(spec v1alpha1.PhaseSpec, before, after v1alpha1.PhaseStatus) []report.Event {
+	var happened []report.Event
+	if before.Rollback == nil && after.Rollback != nil {
+		happened = append(happened, report.Event{Warning: true, Reason: v1alpha1.ReasonRollingBack, Action: "RollBack", Note: after.Rollback.Message})
+	}
 	if before.State == after.State {
-		return nil
+		return happened
 	}
 	switch after.State {
 	case v1alpha1.PhaseWaitingForApproval:
-		return []report.Event{{Reason: string(after.State), Action: "Wait", Note: after.Message}}
+		happened = append(happened, report.Event{Reason: string(after.State), Action: "Wait", Note: after.Message})
 	case v1alpha1.PhaseRunning:
-		return []report.Event{started(spec, after)}
+		happened = append(happened, started(spec, after))
+		happened = append(happened, owned(after)...)
+	case v1alpha1.PhaseSucceeded:
+		if spec.Type == v1alpha1.PhaseDeployment {
+			happened = append(happened, report.Event{Reason: "Deployed", Action: "Deploy", Note: after.Message})
+		}
 	case v1alpha1.PhaseFailed:
-		return []report.Event{{Warning: true, Reason: string(after.State), Action: "Run", Note: after.Message}}
-	default:
+		happened = append(happened, rolledBack(after)...)
+		happened = append(happened, report.Event{Warning: true, Reason: string(after.State), Action: "Run", Note: after.Message})
+	default: // of the others nobody needs to hear
+	}
+	return happened
+}
+
+// owned warns of the controllers that may take a deployment back.
+func owned(status v1alpha1.PhaseStatus) []report.Event {
+	var warnings []report.Event
+	for _, receipt := range status.Receipts {
+		if receipt.Owner != "" && receipt.PreviousImage != receipt.Image {
+			warnings = append(warnings, report.Event{Warning: true, Reason: "OwnedByOthers", Action: "Deploy", Note: fmt.Sprintf(
+				"%s %s is managed by %s as well, which may bring its own image back: let it ignore the image of container %s, or deploy through it alone",
+				receipt.Kind, receipt.Name, receipt.Owner, receipt.Container)})
+		}
+	}
+	return warnings
+}
+
+// rolledBack tells what came of a rollback.
+func rolledBack(status v1alpha1.PhaseStatus) []report.Event {
+	outcome := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionRolledBack)
+	if outcome == nil {
 		return nil
 	}
+	return []report.Event{{Warning: outcome.Status != metav1.ConditionTrue, Reason: outcome.Reason, Action: "RollBack", Note: outcome.Message}}
 }
 
 func started(spec v1alpha1.PhaseSpec, status v1alpha1.PhaseStatus) report.Event {

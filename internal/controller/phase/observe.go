@@ -16,35 +16,39 @@ import (
 	"katkit.dev/katkit/internal/workload"
 )
 
-// observe reads all that the decision needs and nothing more.
-func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain.Observation, error) {
+// observe reads all that the decision needs and nothing more. The outlook tells how its next change will be noticed.
+func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain.Observation, outlook, error) {
 	observation := domain.Observation{Phase: phase}
 	owner := metav1.GetControllerOf(phase)
 	if owner == nil {
-		return observation, nil // not made by Katkit: no run, so nothing begins
+		return observation, outlook{}, nil // not made by Katkit: no run, so nothing begins
 	}
 	var err error
 	if observation.RunActive, observation.RunEnded, err = c.run(ctx, phase.Namespace, owner); err != nil {
-		return observation, err
+		return observation, outlook{}, err
 	}
 	if observation.Before, err = c.before(ctx, phase, owner.UID); err != nil {
-		return observation, err
+		return observation, outlook{}, err
 	}
 	if phase.Spec.Type == v1alpha1.PhaseExecution {
 		observation.Pods, err = c.pods(ctx, phase)
-		return observation, err
+		return observation, outlook{}, err
 	}
 	needed, dryRun := domain.NeedsServices(observation)
 	if !needed {
-		return observation, nil
+		return observation, outlook{}, nil
 	}
 	if observation.Services, err = c.services(ctx, phase); err != nil {
-		return observation, err
+		return observation, outlook{}, err
 	}
-	if dryRun {
-		observation.DryRun, err = c.dryRun(ctx, phase, observation.Services)
+	if !dryRun {
+		return observation, c.diagnose(ctx, phase, observation.Services), nil
 	}
-	return observation, err
+	if observation.DryRun, err = c.dryRun(ctx, phase, observation.Services); err != nil {
+		return observation, outlook{}, err
+	}
+	observation.Older, err = c.older(ctx, phase, observation.Services)
+	return observation, outlook{}, err
 }
 
 // run tells whether the run that owns the Phase goes on, and whether it has ended. It may do neither.
@@ -147,7 +151,7 @@ func (c *Controller) dryRun(ctx context.Context, phase *v1alpha1.Phase, services
 		return cause, nil
 	}
 	for _, receipt := range receipts {
-		change := changeOf(phase, receipt, "")
+		change := changeOf(phase, domain.PatchImage{Receipt: receipt, Image: receipt.Image})
 		err := c.Deployer.DryRun(ctx, change)
 		if err == nil {
 			continue
@@ -158,12 +162,4 @@ func (c *Controller) dryRun(ctx context.Context, phase *v1alpha1.Phase, services
 		return nil, err
 	}
 	return nil, nil
-}
-
-func changeOf(phase *v1alpha1.Phase, receipt v1alpha1.Receipt, resourceVersion string) workload.Change {
-	return workload.Change{
-		Namespace: phase.Namespace, ServiceAccount: phase.Spec.Deployment.ServiceAccountName,
-		Kind: receipt.Kind, Name: receipt.Name, Container: receipt.Container,
-		Image: receipt.Image, ResourceVersion: resourceVersion,
-	}
 }

@@ -134,9 +134,14 @@ func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases m
 	}
 	m.Commit.Ref = cmp.Or(m.Commit.Ref, run.Spec.Commit.Branch)
 	m.Commit.PullRequest = run.Spec.Commit.PullRequest
-	cause, err = c.services(ctx, run.Namespace, m.Services)
+	receipts, cause, err := c.services(ctx, run.Namespace, m.Services)
 	if cause != nil || err != nil {
 		return nil, cause, err
+	}
+	if !run.Spec.AllowOlder {
+		if cause := repository.Older(ctx, rollout.ToCompare(receipts, m.Commit.SHA), m.Commit.SHA); cause != nil {
+			return nil, cause, nil
+		}
 	}
 	return m, nil, nil
 }
@@ -239,19 +244,22 @@ func readConfigs(ctx context.Context, run *v1alpha1.CIRun, repository *source.Re
 	return files, nil
 }
 
-// services checks, before anything is built, that what shall be deployed to is there.
-func (c *Controller) services(ctx context.Context, namespace string, services []v1alpha1.ServiceImage) (*problem.Problem, error) {
+// services checks, before anything is built, that what shall be deployed to is there, and tells what would be changed.
+func (c *Controller) services(ctx context.Context, namespace string, services []v1alpha1.ServiceImage) ([]v1alpha1.Receipt, *problem.Problem, error) {
+	receipts := make([]v1alpha1.Receipt, 0, len(services))
 	for _, want := range services {
 		service, found, err := workload.Find(ctx, c.Live, namespace, want.Role)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if !found {
-			return rollout.NotFound(namespace, want.Role), nil
+			return nil, rollout.NotFound(namespace, want.Role), nil
 		}
-		if _, cause := service.Receipt(want); cause != nil {
-			return cause, nil
+		receipt, cause := service.Receipt(want)
+		if cause != nil {
+			return nil, cause, nil
 		}
+		receipts = append(receipts, receipt)
 	}
-	return nil, nil
+	return receipts, nil, nil
 }

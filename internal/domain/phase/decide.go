@@ -30,6 +30,9 @@ type Observation struct {
 	// DryRun is what stands in the way of changing the services as the deployer, for good; nil when nothing
 	// does, or when it was not asked, since the receipts are written already.
 	DryRun *problem.Problem
+	// Older says that the commit is older than the live one of a service, or that this cannot be told yet; nil when it is
+	// not, when the phase may go back, or when it was not asked.
+	Older *problem.Problem
 }
 
 // Plan is what is to be done, in the order of the fields.
@@ -56,13 +59,6 @@ type KeepLog struct {
 	TailLines int64
 }
 
-// PatchImage asks for one container's image to be changed.
-type PatchImage struct {
-	Receipt v1alpha1.Receipt
-	// ResourceVersion of the workload that was looked at; the change is refused when it is another by then.
-	ResourceVersion string
-}
-
 // Decide tells what to do next with a phase. It is total: every observation has a plan, and an observation
 // of a phase that has ended keeps its status.
 func Decide(o Observation, now time.Time) Plan {
@@ -87,13 +83,13 @@ func Decide(o Observation, now time.Time) Plan {
 // change shall be part of the observation.
 func NeedsServices(o Observation) (needed, dryRun bool) {
 	status := o.Phase.Status
-	if o.Phase.Spec.Type != v1alpha1.PhaseDeployment || status.State.Terminal() || !o.RunActive {
+	if o.Phase.Spec.Type != v1alpha1.PhaseDeployment || status.State.Terminal() || !o.RunActive && !o.RunEnded {
 		return false, false
 	}
 	if begun(o.Phase) {
-		return true, false
+		return true, false // when the run has ended, to take the deployment back
 	}
-	ready := gate(o) == nil && !waitsForApproval(o.Phase)
+	ready := o.RunActive && gate(o) == nil && !waitsForApproval(o.Phase)
 	return ready, ready
 }
 
@@ -116,16 +112,21 @@ func begin(o Observation, plan *Plan, now time.Time) {
 	beginExecution(o, plan, now)
 }
 
-// stop ends a phase whose run is over without it.
+// stop ends a phase whose run is over without it. What a deployment has changed it takes back.
 func stop(o Observation, plan *Plan, now time.Time) {
-	if begun(o.Phase) {
-		Fail(o.Phase, &plan.Status, &problem.Problem{
-			Class: v1alpha1.FailureConfig, Reason: v1alpha1.ReasonRunEnded,
-			Message: fmt.Sprintf("stopped: run %s ended without it", o.Phase.Spec.Run.Name),
-		}, now)
+	if !begun(o.Phase) {
+		skip(o, plan, fmt.Sprintf("run %s ended before its turn came", o.Phase.Spec.Run.Name), now)
 		return
 	}
-	skip(o, plan, fmt.Sprintf("run %s ended before its turn came", o.Phase.Spec.Run.Name), now)
+	cause := problem.Config(v1alpha1.ReasonRunEnded, "stopped: run %s ended without it", o.Phase.Spec.Run.Name)
+	switch {
+	case o.Phase.Spec.Type != v1alpha1.PhaseDeployment:
+		Fail(o.Phase, &plan.Status, cause, now)
+	case o.Phase.Status.Rollback != nil:
+		rollBack(o, plan, now)
+	default:
+		takeBack(o, plan, cause, now)
+	}
 }
 
 // begun tells whether the status records what the phase does. One that does not is begun, again if need be:

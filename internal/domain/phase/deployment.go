@@ -1,28 +1,41 @@
 package phase
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/rollout"
 )
 
+// orderPatience is when the order of commits is asked for again, when GitHub did not say when.
+const orderPatience = 30 * time.Second
+
 // beginDeployment checks everything and writes down what will be changed; the change itself comes when
 // that is stored (design §7, step 1).
 func beginDeployment(o Observation, plan *Plan, now time.Time) {
 	receipts, cause := Receipts(o.Phase, o.Services)
-	if cause == nil {
-		cause = o.DryRun
+	for _, found := range []*problem.Problem{o.DryRun, o.Older} {
+		if cause == nil {
+			cause = found
+		}
 	}
-	if cause != nil {
+	switch {
+	case cause == nil:
+		plan.Status.Receipts = receipts
+		run(o.Phase, &plan.Status, "", now)
+	case cause.Transient:
+		Wait(o.Phase, &plan.Status, cause.Reason, cause.Message, now)
+		plan.RequeueAfter = cmp.Or(cause.RetryAfter, orderPatience)
+	default:
 		Fail(o.Phase, &plan.Status, cause, now)
-		return
 	}
-	plan.Status.Receipts = receipts
-	run(o.Phase, &plan.Status, "", now)
 }
 
 // Receipts plans the change of every service of a deployment phase. The problem is that of the first role
@@ -43,32 +56,38 @@ func Receipts(p *v1alpha1.Phase, services map[string]rollout.Service) ([]v1alpha
 	return receipts, nil
 }
 
-// proceedDeployment changes the images and waits for the rollouts (design §7, steps 2, 3 and 5).
+// proceedDeployment changes the images and waits for the rollouts (design §7, steps 2, 3 and 5). When one fails, all
+// are rolled back.
 func proceedDeployment(o Observation, plan *Plan, now time.Time) {
-	var waiting []string
+	if o.Phase.Status.Rollback != nil {
+		rollBack(o, plan, now)
+		return
+	}
+	var waiting, troubles []string
 	for i := range plan.Status.Receipts {
 		receipt := &plan.Status.Receipts[i]
 		service, found := o.Services[receipt.Role]
-		cause := conflict(*receipt, service, found)
-		if cause != nil {
-			receipt.Result = v1alpha1.ReceiptFailed
-			Fail(o.Phase, &plan.Status, cause, now)
-			plan.PatchImages = nil
-			return
+		cause := conflict(o.Phase, *receipt, service, found)
+		if cause == nil && service.Image(receipt.Container) == receipt.Image {
+			cause = rolloutFailure(*receipt, service, o.Phase.Status.StartTime.Time)
 		}
 		switch {
-		case service.Image(receipt.Container) != receipt.Image:
-			plan.PatchImages = append(plan.PatchImages, PatchImage{Receipt: *receipt, ResourceVersion: service.ResourceVersion})
-			waiting = append(waiting, receipt.Name+": image is being changed")
-		case service.Progress.Failed:
-			receipt.Result = v1alpha1.ReceiptFailed
-			Fail(o.Phase, &plan.Status, rolloutFailed(*receipt, service), now)
-			plan.PatchImages = nil
+		case cause != nil:
+			takeBack(o, plan, cause, now)
 			return
+		case service.Image(receipt.Container) != receipt.Image:
+			plan.PatchImages = append(plan.PatchImages, upgrade(o.Phase, *receipt, service))
+			waiting = append(waiting, receipt.Name+": image is being changed")
 		case service.Progress.Done:
 			receipt.Result = result(*receipt)
+			if service.Progress.OnDelete {
+				receipt.Message = service.Progress.Message
+			}
 		default:
 			waiting = append(waiting, receipt.Name+": "+service.Progress.Message)
+			if service.Trouble != nil {
+				troubles = append(troubles, fmt.Sprintf("%s %s: %s", receipt.Kind, receipt.Name, service.Trouble.Message))
+			}
 		}
 	}
 	left := deadline(o, now)
@@ -76,43 +95,83 @@ func proceedDeployment(o Observation, plan *Plan, now time.Time) {
 	case len(waiting) == 0:
 		succeed(o.Phase, &plan.Status, summary(plan.Status.Receipts), now)
 	case left <= 0:
-		plan.PatchImages = nil
-		Fail(o.Phase, &plan.Status, timedOut(o, strings.Join(waiting, "; ")), now)
+		takeBack(o, plan, timedOut(o, strings.Join(slices.Concat(waiting, troubles), "; ")), now)
 	default:
 		// The receipts' results are written with the phase's end, all at once.
 		plan.Status = *o.Phase.Status.DeepCopy()
+		tell(o.Phase, &plan.Status, strings.Join(troubles, "; "), now)
 		plan.RequeueAfter = left
 	}
 }
 
+// mark tells how far Katkit came with a service in this phase.
+type mark int
+
+const (
+	untouched mark = iota // not changed by this phase
+	upgraded              // changed to the new image
+	reverted              // and back
+)
+
+// markOf reads what the phase left on the service together with the image.
+func markOf(p *v1alpha1.Phase, service rollout.Service) mark {
+	owner := metav1.GetControllerOf(p)
+	switch {
+	case owner == nil || service.Mark.RunUID != string(owner.UID):
+		return untouched
+	case service.Mark.SHA == p.Spec.SHA:
+		return upgraded
+	default:
+		return reverted
+	}
+}
+
 // conflict is the problem of a service that is not as it was recorded, nor as Katkit changed it.
-func conflict(receipt v1alpha1.Receipt, service rollout.Service, found bool) *problem.Problem {
+func conflict(p *v1alpha1.Phase, receipt v1alpha1.Receipt, service rollout.Service, found bool) *problem.Problem {
 	if !found {
 		return problem.Config(v1alpha1.ReasonWorkloadChanged, "%s %s was deleted during its deployment", receipt.Kind, receipt.Name)
 	}
 	live := service.Image(receipt.Container)
-	// Katkit's change and a way back from it are two generations at least. One, with the image as before, is
-	// somebody else's single change (an autoscaler's, say), and Katkit's is still to come.
-	if live == receipt.Image || (live == receipt.PreviousImage && service.Generation <= receipt.Generation+1) {
+	switch {
+	case live == receipt.Image, live == receipt.PreviousImage && markOf(p, service) == untouched:
 		return nil
-	}
-	if live == receipt.PreviousImage {
+	case live == receipt.PreviousImage:
 		return problem.Config(v1alpha1.ReasonWorkloadChanged,
-			"%s %s: somebody else changed it during its deployment (generation %d to %d), and container %s runs %q as before; it is left as it is. Start a new run if this commit shall be deployed",
-			receipt.Kind, receipt.Name, receipt.Generation, service.Generation, receipt.Container, live)
+			"%s %s: Katkit changed container %s to %q, and somebody else brought %q back; it is left as it is. Start a new run if this commit shall be deployed",
+			receipt.Kind, receipt.Name, receipt.Container, receipt.Image, live)
 	}
 	return problem.Config(v1alpha1.ReasonWorkloadChanged,
 		"%s %s, container %s: somebody else changed the image to %q while Katkit was about to change it from %q to %q; it is left as it is. Start a new run if this commit shall be deployed",
 		receipt.Kind, receipt.Name, receipt.Container, live, receipt.PreviousImage, receipt.Image)
 }
 
-func rolloutFailed(receipt v1alpha1.Receipt, service rollout.Service) *problem.Problem {
-	return &problem.Problem{
-		Class: v1alpha1.FailureUser, Reason: v1alpha1.ReasonRolloutFailed,
-		Message: fmt.Sprintf("%s %s did not become available with image %s: %s. It ran %s before: kubectl rollout undo %s/%s -n %s",
-			receipt.Kind, receipt.Name, receipt.Image, service.Progress.Message, receipt.PreviousImage,
-			strings.ToLower(receipt.Kind), receipt.Name, service.Namespace),
+// rolloutFailure is the problem of a service whose rollout has failed; nil while it may still succeed.
+func rolloutFailure(receipt v1alpha1.Receipt, service rollout.Service, since time.Time) *problem.Problem {
+	reason, why := whyFailed(service, since)
+	if reason == "" {
+		return nil
 	}
+	return &problem.Problem{
+		Class: v1alpha1.FailureUser, Reason: reason,
+		Message: fmt.Sprintf("%s %s did not become available with image %s: %s", receipt.Kind, receipt.Name, receipt.Image, why),
+	}
+}
+
+// whyFailed tells why a rollout that began at a time or later has failed; "" while it may still succeed.
+func whyFailed(service rollout.Service, since time.Time) (reason, why string) {
+	trouble := service.Trouble
+	exceeded := service.Progress.Failed && !service.Progress.FailedAt.Time.Before(since.Truncate(time.Second))
+	switch {
+	case service.Progress.Done:
+		return "", ""
+	case trouble != nil && trouble.Final:
+		return trouble.Reason, trouble.Message
+	case exceeded && trouble != nil:
+		return trouble.Reason, service.Progress.Message + "; " + trouble.Message
+	case exceeded:
+		return v1alpha1.ReasonRolloutFailed, service.Progress.Message
+	}
+	return "", ""
 }
 
 func result(receipt v1alpha1.Receipt) v1alpha1.ReceiptResult {
@@ -129,7 +188,11 @@ func summary(receipts []v1alpha1.Receipt) string {
 			lines = append(lines, fmt.Sprintf("%s %s runs %s already", receipt.Kind, receipt.Name, receipt.Image))
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("%s %s: %s → %s", receipt.Kind, receipt.Name, receipt.PreviousImage, receipt.Image))
+		line := fmt.Sprintf("%s %s: %s → %s", receipt.Kind, receipt.Name, receipt.PreviousImage, receipt.Image)
+		if receipt.Message != "" {
+			line += " (" + receipt.Message + ")"
+		}
+		lines = append(lines, line)
 	}
 	return strings.Join(lines, "; ")
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/phase"
@@ -17,7 +18,7 @@ import (
 func receipt(role string, result v1alpha1.ReceiptResult) v1alpha1.Receipt {
 	return v1alpha1.Receipt{
 		Role: role, Kind: "Deployment", Name: role, Container: role, PreviousImage: "acme/" + role + ":old", Image: "acme/" + role + ":new",
-		Generation: 4, Result: result, Env: 2, Replicas: 2,
+		Result: result, Env: 2, Replicas: 2,
 	}
 }
 
@@ -33,9 +34,12 @@ func TestDeploymentRecordsEverythingBeforeItChangesAnything(t *testing.T) {
 
 	p.Status = plan.Status
 	plan = decide(t, phase.Observation{Phase: p, RunActive: true, Services: services(p, "old")}, now)
+	annotations := map[string]string{
+		"katkit.dev/run": "run", "katkit.dev/run-uid": "run-uid", "katkit.dev/sha": newSHA, "kubernetes.io/change-cause": "Katkit run run: commit " + newSHA,
+	}
 	want := []phase.PatchImage{
-		{Receipt: receipt("api", v1alpha1.ReceiptPlanned), ResourceVersion: "7"},
-		{Receipt: receipt("web", v1alpha1.ReceiptPlanned), ResourceVersion: "7"},
+		{Receipt: receipt("api", v1alpha1.ReceiptPlanned), Image: "acme/api:new", Annotations: annotations, ResourceVersion: "7"},
+		{Receipt: receipt("web", v1alpha1.ReceiptPlanned), Image: "acme/web:new", Annotations: annotations, ResourceVersion: "7"},
 	}
 	if diff := cmp.Diff(want, plan.PatchImages); diff != "" {
 		t.Errorf("changes (-want +got)\n%s", diff)
@@ -52,6 +56,7 @@ func TestDeploymentThatCannotBeginChangesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		services map[string]rollout.Service
 		dryRun   *problem.Problem
+		older    *problem.Problem
 		reason   string
 		message  string
 	}{
@@ -59,11 +64,13 @@ func TestDeploymentThatCannotBeginChangesNothing(t *testing.T) {
 			reason: v1alpha1.ReasonServiceNotFound, message: `role "api" of servicedescription.js: namespace d-taskrunner has no Deployment`},
 		"a workload without a fitting container": {services: map[string]rollout.Service{"api": sidecars, "web": service("web", "acme/web:old")},
 			reason: v1alpha1.ReasonServiceNotFound, message: "one (x), two (y)"},
+		"an older commit": {services: services(newDeployment("api", "web"), "old"), older: problem.Config(v1alpha1.ReasonOlderCommit, "is older"),
+			reason: v1alpha1.ReasonOlderCommit, message: "is older"},
 		"a deployer that may not": {services: services(newDeployment("api", "web"), "old"), dryRun: forbidden,
 			reason: v1alpha1.ReasonDeployerForbidden, message: "may not"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := decide(t, phase.Observation{Phase: newDeployment("api", "web"), RunActive: true, Services: c.services, DryRun: c.dryRun}, now)
+			plan := decide(t, phase.Observation{Phase: newDeployment("api", "web"), RunActive: true, Services: c.services, DryRun: c.dryRun, Older: c.older}, now)
 			status := plan.Status
 			if status.State != v1alpha1.PhaseFailed || status.FailureClass != v1alpha1.FailureConfig || reason(status) != c.reason ||
 				!strings.Contains(status.Message, c.message) {
@@ -78,7 +85,7 @@ func TestDeploymentThatCannotBeginChangesNothing(t *testing.T) {
 
 func TestDeploymentFollowsTheRollout(t *testing.T) {
 	going := rollout.Progress{Message: "1 of 2 replicas updated"}
-	stuck := rollout.Progress{Failed: true, Message: "progress deadline exceeded with 1 of 2 replicas available"}
+	stale := rollout.Progress{Failed: true, FailedAt: metav1.NewTime(start.Add(-time.Second)), Message: "progress deadline exceeded with 1 of 2 replicas available"}
 	for name, c := range map[string]struct {
 		api, web rollout.Service
 		gone     bool // the Deployment api is not there
@@ -90,39 +97,26 @@ func TestDeploymentFollowsTheRollout(t *testing.T) {
 		results  [2]v1alpha1.ReceiptResult
 		patched  []string
 	}{
-		"one was changed before the manager was killed": {api: rolling(service("api", "acme/api:new"), going), web: service("web", "acme/web:old"),
+		"one was changed before the manager was killed": {api: rolling(upgraded("api"), going), web: service("web", "acme/web:old"),
 			patched: []string{"web"}},
-		"somebody scaled one before Katkit changed it": {api: changed(1, service("api", "acme/api:old")), web: rolling(service("web", "acme/web:new"), going),
+		"one is not changed yet": {api: service("api", "acme/api:old"), web: rolling(upgraded("web"), going),
 			patched: []string{"api"}},
-		"both are changed and one is rolled out": {api: service("api", "acme/api:new"), web: rolling(service("web", "acme/web:new"), going)},
-		"both are rolled out": {api: service("api", "acme/api:new"), web: service("web", "acme/web:new"),
+		"both are changed and one is rolled out": {api: upgraded("api"), web: rolling(upgraded("web"), going)},
+		"both are rolled out": {api: upgraded("api"), web: upgraded("web"),
 			state: v1alpha1.PhaseSucceeded, message: "Deployment api: acme/api:old → acme/api:new; Deployment web: acme/web:old → acme/web:new",
 			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptUpgraded, v1alpha1.ReceiptUpgraded}},
-		"one is rolled out while nobody looked, after the timeout": {api: service("api", "acme/api:new"), web: service("web", "acme/web:new"), at: now.Add(2 * time.Hour),
+		"one is rolled out while nobody looked, after the timeout": {api: upgraded("api"), web: upgraded("web"), at: now.Add(2 * time.Hour),
 			state: v1alpha1.PhaseSucceeded, results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptUpgraded, v1alpha1.ReceiptUpgraded}},
-		"one does not become available": {api: service("api", "acme/api:new"), web: rolling(service("web", "acme/web:new"), stuck),
-			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: v1alpha1.ReasonRolloutFailed,
-			message: "progress deadline exceeded with 1 of 2 replicas available. It ran acme/web:old before: kubectl rollout undo deployment/web -n d-taskrunner",
-			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptUpgraded, v1alpha1.ReceiptFailed}},
-		"one fails before the other is changed": {api: rolling(service("api", "acme/api:new"), stuck), web: service("web", "acme/web:old"),
-			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: v1alpha1.ReasonRolloutFailed,
-			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptFailed, v1alpha1.ReceiptPlanned}},
 		"somebody else changed one before Katkit did": {api: service("api", "acme/api:old"), web: service("web", "acme/web:hotfix"),
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonWorkloadChanged, message: `"acme/web:hotfix"`,
-			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptPlanned, v1alpha1.ReceiptFailed}},
-		"somebody went back to the image before: it is changed once, not again": {api: changed(2, service("api", "acme/api:old")), web: service("web", "acme/web:new"),
-			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonWorkloadChanged, message: `runs "acme/api:old" as before`,
-			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptFailed, v1alpha1.ReceiptPlanned}},
+			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptUnchanged, v1alpha1.ReceiptFailed}},
 		"one was deleted": {gone: true, web: service("web", "acme/web:old"),
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonWorkloadChanged, message: "Deployment api was deleted during its deployment",
-			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptFailed, v1alpha1.ReceiptPlanned}},
-		"it takes too long": {api: service("api", "acme/api:new"), web: rolling(service("web", "acme/web:new"), going), at: now.Add(time.Hour),
-			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: v1alpha1.ReasonTimedOut,
-			message: "took longer than its timeout of 1h0m0s; at the end: web: 1 of 2 replicas updated",
-			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptUpgraded, v1alpha1.ReceiptPlanned}},
+			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptFailed, v1alpha1.ReceiptUnchanged}},
 		"nothing is changed after the timeout": {api: service("api", "acme/api:old"), web: service("web", "acme/web:old"), at: now.Add(time.Hour),
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: v1alpha1.ReasonTimedOut,
-			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptPlanned, v1alpha1.ReceiptPlanned}},
+			results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptUnchanged, v1alpha1.ReceiptUnchanged}},
+		"the condition of an older rollout is still there": {api: rolling(upgraded("api"), stale), web: upgraded("web")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, _ := begun(t, newDeployment("api", "web"))
@@ -176,21 +170,16 @@ func TestDeploymentOfWhatRunsAlreadyChangesNothing(t *testing.T) {
 	}
 }
 
-func TestDeploymentOfARunThatHasEndedStops(t *testing.T) {
-	p, _ := begun(t, newDeployment("api"))
-	plan := decide(t, phase.Observation{Phase: p, Services: services(p, "old")}, now)
-	if len(plan.PatchImages) != 0 {
-		t.Errorf("%+v", plan)
-	}
-	if needed, _ := phase.NeedsServices(phase.Observation{Phase: p}); needed {
-		t.Error("asks for the services all the same")
-	}
-}
-
 func TestNeedsServices(t *testing.T) {
 	p, _ := begun(t, newDeployment("api"))
 	if needed, dryRun := phase.NeedsServices(phase.Observation{Phase: p, RunActive: true}); !needed || dryRun {
 		t.Errorf("begun: needed %t, dry run %t", needed, dryRun)
+	}
+	if needed, dryRun := phase.NeedsServices(phase.Observation{Phase: p, RunEnded: true}); !needed || dryRun {
+		t.Errorf("begun, and the run has ended: needed %t, dry run %t", needed, dryRun)
+	}
+	if needed, _ := phase.NeedsServices(phase.Observation{Phase: p}); needed {
+		t.Error("the run is gone, and the services are looked at all the same")
 	}
 	p.Status.State = v1alpha1.PhaseSucceeded
 	if needed, dryRun := phase.NeedsServices(phase.Observation{Phase: p, RunActive: true}); needed || dryRun {

@@ -24,11 +24,15 @@ var (
 	start = metav1.NewTime(now.Add(-time.Minute))
 )
 
+// newSHA is the commit of the phases in these tests.
+var newSHA = strings.Repeat("c0ffee12", 5)
+
 func newPhase(kind v1alpha1.PhaseType) *v1alpha1.Phase {
 	return &v1alpha1.Phase{
-		ObjectMeta: metav1.ObjectMeta{Name: "run-1-step", Namespace: "d-taskrunner", UID: "phase-uid", Generation: 1},
+		ObjectMeta: metav1.ObjectMeta{Name: "run-1-step", Namespace: "d-taskrunner", UID: "phase-uid", Generation: 1,
+			OwnerReferences: []metav1.OwnerReference{{Kind: "CIRun", Name: "run", UID: "run-uid", Controller: new(true)}}},
 		Spec: v1alpha1.PhaseSpec{
-			Run: v1alpha1.ObjectName{Name: "run"}, Name: "STEP", Type: kind, SHA: strings.Repeat("c0ffee12", 5),
+			Run: v1alpha1.ObjectName{Name: "run"}, Name: "STEP", Type: kind, SHA: newSHA,
 			Timeout: metav1.Duration{Duration: time.Hour}, Approval: v1alpha1.ApprovalAutomatic,
 		},
 		Status: v1alpha1.PhaseStatus{State: v1alpha1.PhasePending},
@@ -72,7 +76,7 @@ func begun(t *testing.T, p *v1alpha1.Phase) (*v1alpha1.Phase, map[string]*corev1
 // service is a Deployment of one container that runs an image, all replicas of it.
 func service(name, image string) rollout.Service {
 	return rollout.Service{
-		Kind: "Deployment", Namespace: "d-taskrunner", Name: name, ResourceVersion: "7", Generation: 4, Replicas: 2,
+		Kind: "Deployment", Namespace: "d-taskrunner", Name: name, ResourceVersion: "7", Replicas: 2,
 		Containers: []corev1.Container{{Name: name, Image: image, Env: []corev1.EnvVar{{Name: "A"}, {Name: "B"}}}},
 		Progress:   rollout.Progress{Done: true},
 	}
@@ -90,14 +94,23 @@ func services(p *v1alpha1.Phase, tag string) map[string]rollout.Service {
 	return result
 }
 
-// changed is a service whose spec was changed so many times since Katkit looked at it.
-func changed(times int64, s rollout.Service) rollout.Service {
-	s.Generation += times
+// upgraded is a service as the phase leaves it.
+func upgraded(name string) rollout.Service {
+	s := service(name, "acme/"+name+":new")
+	s.Mark = rollout.Mark{RunUID: "run-uid", SHA: newSHA}
 	return s
 }
 
+// apply is what the API server makes of a change.
+func apply(s rollout.Service, patch phase.PatchImage) rollout.Service {
+	s.Containers = []corev1.Container{{Name: patch.Receipt.Container, Image: patch.Image}}
+	s.Mark = rollout.Mark{RunUID: patch.Annotations[v1alpha1.AnnotationRunUID], SHA: patch.Annotations[v1alpha1.AnnotationSHA]}
+	s.ResourceVersion += "1"
+	return rolling(s, rollout.Progress{Message: "not observed yet"})
+}
+
 func rolling(s rollout.Service, p rollout.Progress) rollout.Service {
-	s.Progress = p
+	s.Progress, s.Trouble = p, nil
 	return s
 }
 
@@ -163,19 +176,33 @@ func decide(t *testing.T, o phase.Observation, at time.Time) phase.Plan {
 			t.Fatalf("a terminal state is not final (-before +after)\n%s", cmp.Diff(before, plan.Status))
 		}
 	}
-	if (before.State.Terminal() || !o.RunActive) && len(plan.CreatePods)+len(plan.PatchImages) > 0 {
+	if (before.State.Terminal() || !o.RunActive) && len(plan.CreatePods) > 0 || before.State.Terminal() && len(plan.PatchImages) > 0 {
 		t.Fatalf("what has ended goes on: %d Pods to make, %d images to change", len(plan.CreatePods), len(plan.PatchImages))
 	}
-	for _, patch := range plan.PatchImages {
-		if !recorded(before.Receipts, patch.Receipt) {
-			t.Fatalf("%s is changed before its receipt is stored", patch.Receipt.Name)
-		}
-	}
+	checkPatches(t, o, plan)
 	if plan.RequeueAfter < 0 {
 		t.Fatalf("looks again after %s", plan.RequeueAfter)
 	}
 	checkStatus(t, o.Phase, plan.Status)
 	return plan
+}
+
+// checkPatches: forward while nothing failed and the run goes on, back once that is stored, and never what is not recorded.
+func checkPatches(t *testing.T, o phase.Observation, plan phase.Plan) {
+	t.Helper()
+	before := o.Phase.Status
+	for _, patch := range plan.PatchImages {
+		if !recorded(before.Receipts, patch.Receipt) {
+			t.Fatalf("%s is changed before its receipt is stored", patch.Receipt.Name)
+		}
+		back := patch.Image == patch.Receipt.PreviousImage && patch.Image != patch.Receipt.Image
+		if back != (before.Rollback != nil) || !back && !o.RunActive {
+			t.Fatalf("%s is changed to %s; run active %t, rollback stored %+v", patch.Receipt.Name, patch.Image, o.RunActive, before.Rollback)
+		}
+	}
+	if plan.Status.Rollback != nil && plan.Status.State != v1alpha1.PhaseRunning && plan.Status.State != v1alpha1.PhaseFailed {
+		t.Fatalf("rolled back and %s", plan.Status.State)
+	}
 }
 
 func recorded(receipts []v1alpha1.Receipt, wanted v1alpha1.Receipt) bool {
@@ -200,7 +227,7 @@ func checkStatus(t *testing.T, p *v1alpha1.Phase, status v1alpha1.PhaseStatus) {
 	condition := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded)
 	want := map[v1alpha1.PhaseState]metav1.ConditionStatus{
 		v1alpha1.PhaseSucceeded: metav1.ConditionTrue, v1alpha1.PhaseFailed: metav1.ConditionFalse, v1alpha1.PhaseSkipped: metav1.ConditionFalse,
-		v1alpha1.PhaseRunning: metav1.ConditionUnknown, v1alpha1.PhaseWaitingForApproval: metav1.ConditionUnknown,
+		v1alpha1.PhasePending: metav1.ConditionUnknown, v1alpha1.PhaseRunning: metav1.ConditionUnknown, v1alpha1.PhaseWaitingForApproval: metav1.ConditionUnknown,
 	}
 	if condition == nil || condition.Status != want[status.State] || condition.Reason == "" {
 		t.Fatalf("state %q with the condition %+v", status.State, condition)

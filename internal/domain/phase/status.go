@@ -49,6 +49,12 @@ func run(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, message string, now ti
 	setSucceeded(status, p.Generation, metav1.ConditionUnknown, v1alpha1.ReasonRunning, status.Message, now)
 }
 
+// tell says what goes on in a phase that runs; "" when there is nothing to say.
+func tell(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, message string, now time.Time) {
+	status.Message = text.Cut(message, maxMessage)
+	setSucceeded(status, p.Generation, metav1.ConditionUnknown, v1alpha1.ReasonRunning, status.Message, now)
+}
+
 func setSucceeded(status *v1alpha1.PhaseStatus, generation int64, is metav1.ConditionStatus, reason, message string, now time.Time) {
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionSucceeded, Status: is, Reason: reason, Message: message,

@@ -5,12 +5,18 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Progress of a rollout. Exactly one of Done and Failed, or neither while it goes on.
 type Progress struct {
 	Done   bool
 	Failed bool
+	// FailedAt is when it failed, to the second. One before the image was changed is of an older rollout, whose
+	// condition stays until the new one moves.
+	FailedAt metav1.Time
+	// OnDelete: it is done as far as Kubernetes goes; Pods take the new image when somebody deletes them.
+	OnDelete bool
 	// Message tells how far it is, or why it failed.
 	Message string
 }
@@ -22,8 +28,8 @@ func deploymentProgress(d *appsv1.Deployment) Progress {
 	switch {
 	case d.Status.ObservedGeneration < d.Generation:
 		return Progress{Message: "the new image is not observed yet"}
-	case deadlineExceeded(d):
-		return Progress{Failed: true, Message: fmt.Sprintf("progress deadline exceeded with %s%s",
+	case exceeded(d) != nil:
+		return Progress{Failed: true, FailedAt: exceeded(d).LastUpdateTime, Message: fmt.Sprintf("progress deadline exceeded with %s%s",
 			counts(d.Status.AvailableReplicas, want, "available"), replicaFailure(d))}
 	case d.Status.UpdatedReplicas < want && d.Spec.Paused:
 		return Progress{Message: fmt.Sprintf("its rollouts are paused: kubectl rollout resume deployment/%s -n %s", d.Name, d.Namespace)}
@@ -37,13 +43,14 @@ func deploymentProgress(d *appsv1.Deployment) Progress {
 	return Progress{Done: true, Message: counts(want, want, "available")}
 }
 
-func deadlineExceeded(d *appsv1.Deployment) bool {
-	for _, condition := range d.Status.Conditions {
-		if condition.Type == appsv1.DeploymentProgressing && condition.Reason == "ProgressDeadlineExceeded" {
-			return true
+// exceeded is the condition that says that the progress deadline is over; nil when it is not.
+func exceeded(d *appsv1.Deployment) *appsv1.DeploymentCondition {
+	for i := range d.Status.Conditions {
+		if condition := &d.Status.Conditions[i]; condition.Type == appsv1.DeploymentProgressing && condition.Reason == "ProgressDeadlineExceeded" {
+			return condition
 		}
 	}
-	return false
+	return nil
 }
 
 func replicaFailure(d *appsv1.Deployment) string {
@@ -65,7 +72,7 @@ func statefulSetProgress(s *appsv1.StatefulSet) Progress {
 	case s.Status.ObservedGeneration < s.Generation:
 		return Progress{Message: "the new image is not observed yet"}
 	case update.Type == appsv1.OnDeleteStatefulSetStrategyType:
-		return Progress{Done: true, Message: "its update strategy is OnDelete: Pods take the new image when they are deleted"}
+		return Progress{Done: true, OnDelete: true, Message: "its update strategy is OnDelete: Pods take the new image when they are deleted"}
 	case s.Status.UpdatedReplicas < want:
 		return Progress{Message: counts(s.Status.UpdatedReplicas, want, "updated")}
 	case s.Status.AvailableReplicas < orOne(s.Spec.Replicas):
@@ -80,7 +87,7 @@ func daemonSetProgress(d *appsv1.DaemonSet) Progress {
 	case d.Status.ObservedGeneration < d.Generation:
 		return Progress{Message: "the new image is not observed yet"}
 	case d.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType:
-		return Progress{Done: true, Message: "its update strategy is OnDelete: Pods take the new image when they are deleted"}
+		return Progress{Done: true, OnDelete: true, Message: "its update strategy is OnDelete: Pods take the new image when they are deleted"}
 	case d.Status.UpdatedNumberScheduled < want:
 		return Progress{Message: counts(d.Status.UpdatedNumberScheduled, want, "updated")}
 	case d.Status.NumberAvailable < want:

@@ -78,7 +78,7 @@ func TestStatefulSetProgress(t *testing.T) {
 			status: appsv1.StatefulSetStatus{ObservedGeneration: 2, AvailableReplicas: 3}, want: isDone("3 of 3 replicas available")},
 		"only when its Pods are deleted": {strategy: appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType},
 			status: appsv1.StatefulSetStatus{ObservedGeneration: 2, AvailableReplicas: 3},
-			want:   isDone("its update strategy is OnDelete: Pods take the new image when they are deleted")},
+			want:   rollout.Progress{Done: true, OnDelete: true, Message: "its update strategy is OnDelete: Pods take the new image when they are deleted"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &appsv1.StatefulSet{ObjectMeta: ofName("api", 2), Spec: appsv1.StatefulSetSpec{Replicas: new(int32(3)), UpdateStrategy: c.strategy}, Status: c.status}
@@ -101,7 +101,7 @@ func TestDaemonSetProgress(t *testing.T) {
 		"all available": {status: appsv1.DaemonSetStatus{ObservedGeneration: 2, DesiredNumberScheduled: 2, UpdatedNumberScheduled: 2, NumberAvailable: 2}, want: isDone("2 of 2 replicas available")},
 		"no node fits":  {status: appsv1.DaemonSetStatus{ObservedGeneration: 2}, want: isDone("0 of 0 replicas available")},
 		"only when its Pods are deleted": {strategy: appsv1.OnDeleteDaemonSetStrategyType, status: appsv1.DaemonSetStatus{ObservedGeneration: 2, DesiredNumberScheduled: 2},
-			want: isDone("its update strategy is OnDelete: Pods take the new image when they are deleted")},
+			want: rollout.Progress{Done: true, OnDelete: true, Message: "its update strategy is OnDelete: Pods take the new image when they are deleted"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &appsv1.DaemonSet{ObjectMeta: ofName("api", 2), Spec: appsv1.DaemonSetSpec{UpdateStrategy: appsv1.DaemonSetUpdateStrategy{Type: c.strategy}}, Status: c.status}

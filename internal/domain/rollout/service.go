@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/problem"
@@ -23,40 +24,41 @@ type Service struct {
 	Kind            string
 	Namespace, Name string
 	ResourceVersion string
-	// Generation counts the changes of the workload's spec.
-	Generation int64
+	// Mark tells of Katkit's last change.
+	Mark Mark
 	// Replicas that the workload asks for; for a DaemonSet, the nodes it shall run on.
 	Replicas int32
 	// Containers are the workload's own containers; init containers are never upgraded.
 	Containers []corev1.Container
+	// Owners are the other controllers that may bring an image of their own back, by container.
+	Owners map[string]string
 	// Progress of the newest rollout, as the workload's own controller sees it.
 	Progress Progress
+	// Trouble is what its newest Pods have; nil when there is none, or when nobody looked.
+	Trouble *Trouble
 }
 
 // FromDeployment reduces a Deployment.
 func FromDeployment(d *appsv1.Deployment) Service {
-	return Service{
-		Kind: "Deployment", Namespace: d.Namespace, Name: d.Name, ResourceVersion: d.ResourceVersion, Generation: d.Generation,
-		Replicas: orOne(d.Spec.Replicas), Containers: d.Spec.Template.Spec.Containers,
-		Progress: deploymentProgress(d),
-	}
+	return reduce("Deployment", d.ObjectMeta, orOne(d.Spec.Replicas), d.Spec.Template, deploymentProgress(d))
 }
 
 // FromStatefulSet reduces a StatefulSet.
 func FromStatefulSet(s *appsv1.StatefulSet) Service {
-	return Service{
-		Kind: "StatefulSet", Namespace: s.Namespace, Name: s.Name, ResourceVersion: s.ResourceVersion, Generation: s.Generation,
-		Replicas: orOne(s.Spec.Replicas), Containers: s.Spec.Template.Spec.Containers,
-		Progress: statefulSetProgress(s),
-	}
+	return reduce("StatefulSet", s.ObjectMeta, orOne(s.Spec.Replicas), s.Spec.Template, statefulSetProgress(s))
 }
 
 // FromDaemonSet reduces a DaemonSet.
 func FromDaemonSet(d *appsv1.DaemonSet) Service {
+	return reduce("DaemonSet", d.ObjectMeta, d.Status.DesiredNumberScheduled, d.Spec.Template, daemonSetProgress(d))
+}
+
+func reduce(kind string, meta metav1.ObjectMeta, replicas int32, template corev1.PodTemplateSpec, progress Progress) Service {
 	return Service{
-		Kind: "DaemonSet", Namespace: d.Namespace, Name: d.Name, ResourceVersion: d.ResourceVersion, Generation: d.Generation,
-		Replicas: d.Status.DesiredNumberScheduled, Containers: d.Spec.Template.Spec.Containers,
-		Progress: daemonSetProgress(d),
+		Kind: kind, Namespace: meta.Namespace, Name: meta.Name, ResourceVersion: meta.ResourceVersion,
+		Mark:     Mark{RunUID: meta.Annotations[v1alpha1.AnnotationRunUID], SHA: meta.Annotations[v1alpha1.AnnotationSHA]},
+		Replicas: replicas, Containers: template.Spec.Containers, Progress: progress,
+		Owners: owners(meta, template.Spec.Containers),
 	}
 }
 
@@ -74,7 +76,7 @@ func (s Service) Receipt(want v1alpha1.ServiceImage) (v1alpha1.Receipt, *problem
 	container := s.container(name)
 	return v1alpha1.Receipt{
 		Role: want.Role, Kind: s.Kind, Name: s.Name, Container: name,
-		PreviousImage: container.Image, Image: want.Image, Generation: s.Generation, Result: v1alpha1.ReceiptPlanned,
+		PreviousImage: container.Image, PreviousSHA: s.LiveSHA(name), Image: want.Image, Owner: s.Owners[name], Result: v1alpha1.ReceiptPlanned,
 		Env: int32(len(container.Env)), Replicas: s.Replicas, //nolint:gosec // far below 2^31: an object has 3 MiB at most
 	}, nil
 }

@@ -27,7 +27,7 @@ func TestServiceOfEachKind(t *testing.T) {
 			Status: appsv1.DaemonSetStatus{DesiredNumberScheduled: 3}}),
 	} {
 		want := rollout.Service{
-			Kind: kind, Namespace: "d-taskrunner", Name: "api", ResourceVersion: "7", Generation: 1, Replicas: 3, Containers: containers,
+			Kind: kind, Namespace: "d-taskrunner", Name: "api", ResourceVersion: "7", Replicas: 3, Containers: containers,
 			Progress: rollout.Progress{Message: "the new image is not observed yet"},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -72,7 +72,7 @@ func TestReceipt(t *testing.T) {
 			}
 			want := v1alpha1.Receipt{
 				Role: "api", Kind: "Deployment", Name: "api", Container: c.want, PreviousImage: live.Image, Image: "acme/api:2",
-				Generation: 1, Result: v1alpha1.ReceiptPlanned, Env: int32(len(live.Env)), Replicas: 1,
+				Result: v1alpha1.ReceiptPlanned, Env: int32(len(live.Env)), Replicas: 1,
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

@@ -74,7 +74,7 @@ func BuildPhases(run *v1alpha1.CIRun, m Material) []*v1alpha1.Phase {
 		phase := newPhase(run, m, template)
 		phase.Spec.After = slices.Clone(after)
 		if template.Type == v1alpha1.PhaseDeployment {
-			phase.Spec.Deployment = deployment(m)
+			phase.Spec.Deployment = deployment(run, m)
 			phase.Spec.Timeout = metav1.Duration{Duration: deploymentTimeout}
 		} else {
 			phase.Spec.Execution = execution(run, m, template)
@@ -105,10 +105,11 @@ func newPhase(run *v1alpha1.CIRun, m Material, template v1alpha1.PhaseTemplate) 
 	}
 }
 
-func deployment(m Material) *v1alpha1.DeploymentSpec {
+func deployment(run *v1alpha1.CIRun, m Material) *v1alpha1.DeploymentSpec {
 	return &v1alpha1.DeploymentSpec{
 		ServiceAccountName: cmp.Or(m.Link.Spec.Deployer.ServiceAccountName, v1alpha1.DefaultDeployer),
 		Services:           slices.Clone(m.Services),
+		AllowOlder:         run.Spec.AllowOlder,
 	}
 }
 
