@@ -227,6 +227,19 @@ var _ = Describe("A rollout in trouble", func() {
 		Eventually(podWatches).Should(Equal(before))
 	})
 
+	It("is watched no longer than the manager lives, and again by the next one", func() {
+		before, err := podWatches()
+		Expect(err).NotTo(HaveOccurred())
+		t, pod := deploying()
+		Eventually(podWatches).Should(Equal(before + 1))
+		katkit.stop()
+		Eventually(podWatches).Should(BeNumerically("<=", before))
+		setStatus(pod, appIs(waiting("CreateContainerConfigError", `secret "db" not found`)))
+		katkit = startManager()
+		t.isTakenBackFor("DEPLOY", rollout.ReasonContainerConfig, `secret "db" not found`)
+		Eventually(podWatches).Should(Equal(before))
+	})
+
 	It("of a StatefulSet is told, quota included", func() {
 		t := newTenant()
 		s := &appsv1.StatefulSet{

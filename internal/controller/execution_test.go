@@ -128,6 +128,17 @@ var _ = Describe("An execution phase", func() {
 		Eventually(t.pods).Should(BeEmpty())
 	})
 
+	It("does not begin where the tenant's label was taken away during the phase before", func() {
+		t := begun(execution("BUILD", 0), execution("TEST", 1))
+		build := t.builder("BUILD")
+		change(&corev1.Namespace{}, "", t.namespace, func(n *corev1.Namespace) { delete(n.Labels, v1alpha1.LabelTenant) })
+		t.linkIs(metav1.ConditionFalse, v1alpha1.ReasonNotATenant) // so the manager knows
+		succeed(build)
+		t.phaseFails("TEST", v1alpha1.FailureConfig, v1alpha1.ReasonNotATenant, "kubectl label namespace "+t.namespace)
+		t.runIs(v1alpha1.RunFailed)
+		Expect(t.phase("BUILD").Status.State).To(Equal(v1alpha1.PhaseSucceeded))
+	})
+
 	It("costs the API server little: a run of three phases has at most 18 writes and 8 events", func() {
 		t := begun(execution("BUILD", 0), execution("TEST", 1), execution("VERIFY", 2))
 		Eventually(t.play).Should(Equal(v1alpha1.RunSucceeded))

@@ -31,6 +31,7 @@ import (
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases;ciruns,verbs=get;list;watch
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases/status,verbs=patch
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create

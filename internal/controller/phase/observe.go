@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/link"
 	domain "katkit.dev/katkit/internal/domain/phase"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/rollout"
@@ -28,6 +29,9 @@ func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain
 		return observation, outlook{}, err
 	}
 	if observation.Before, err = c.before(ctx, phase, owner.UID); err != nil {
+		return observation, outlook{}, err
+	}
+	if observation.NotATenant, err = c.consent(ctx, phase); err != nil {
 		return observation, outlook{}, err
 	}
 	if phase.Spec.Type == v1alpha1.PhaseExecution {
@@ -65,6 +69,22 @@ func (c *Controller) run(ctx context.Context, namespace string, owner *metav1.Ow
 	}
 	ended = run.Status.State.Terminal()
 	return !ended, ended, nil
+}
+
+// consent tells whether the namespace of a phase that has not begun is a tenant still.
+func (c *Controller) consent(ctx context.Context, phase *v1alpha1.Phase) (*problem.Problem, error) {
+	if phase.Status.StartTime != nil {
+		return nil, nil
+	}
+	var namespace metav1.PartialObjectMetadata
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := c.Client.Get(ctx, types.NamespacedName{Name: phase.Namespace}, &namespace); err != nil {
+		return nil, fmt.Errorf("reading namespace %s: %w", phase.Namespace, err)
+	}
+	if namespace.Labels[v1alpha1.LabelTenant] == "" {
+		return link.NotATenant(phase.Namespace), nil
+	}
+	return nil, nil
 }
 
 // before reads the states of the Phases that this one waits for.

@@ -16,15 +16,16 @@ type states = map[string]v1alpha1.PhaseState
 
 func TestDecideWhetherAPhaseBegins(t *testing.T) {
 	for name, c := range map[string]struct {
-		after    []string
-		before   states
-		inactive bool
-		ended    bool
-		manual   bool
-		approved bool
-		want     v1alpha1.PhaseState
-		reason   string
-		message  string
+		after     []string
+		before    states
+		inactive  bool
+		ended     bool
+		unlabeled bool
+		manual    bool
+		approved  bool
+		want      v1alpha1.PhaseState
+		reason    string
+		message   string
 	}{
 		"the first phase begins at once":               {want: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning},
 		"a phase begins when the one before succeeded": {after: []string{"a"}, before: states{"a": v1alpha1.PhaseSucceeded}, want: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning},
@@ -46,7 +47,9 @@ func TestDecideWhetherAPhaseBegins(t *testing.T) {
 		"an approved phase begins":                    {manual: true, approved: true, want: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning},
 		"an approval does not jump the queue": {manual: true, approved: true, after: []string{"a"},
 			before: states{"a": v1alpha1.PhaseRunning}, want: v1alpha1.PhasePending},
-		"nothing begins for a run that is gone": {inactive: true, want: v1alpha1.PhasePending},
+		"nothing begins where the tenant's label was taken away": {unlabeled: true, want: v1alpha1.PhaseFailed, reason: v1alpha1.ReasonNotATenant, message: "no tenant"},
+		"nor is an approval asked for":                           {unlabeled: true, manual: true, want: v1alpha1.PhaseFailed, reason: v1alpha1.ReasonNotATenant, message: "no tenant"},
+		"nothing begins for a run that is gone":                  {inactive: true, want: v1alpha1.PhasePending},
 		"it is skipped when its run has ended": {inactive: true, ended: true, want: v1alpha1.PhaseSkipped,
 			reason: v1alpha1.ReasonSkipped, message: "ended before its turn came"},
 	} {
@@ -57,6 +60,9 @@ func TestDecideWhetherAPhaseBegins(t *testing.T) {
 					p.Spec.Approval = v1alpha1.ApprovalManual
 				}
 				o := phase.Observation{Phase: p, RunActive: !c.inactive, RunEnded: c.ended, Before: c.before, Services: services(p, "old")}
+				if c.unlabeled {
+					o.NotATenant = problem.Config(v1alpha1.ReasonNotATenant, "no tenant")
+				}
 				plan := decide(t, o, now)
 				if plan.Status.State != c.want || reason(plan.Status) != c.reason || !strings.Contains(plan.Status.Message, c.message) {
 					t.Errorf("%s phase: %s, %s, %q; want %s, %s, %q", p.Spec.Type,

@@ -19,6 +19,8 @@ type Observation struct {
 	RunActive bool
 	// RunEnded: the run is there and has ended, so that nothing of it goes on.
 	RunEnded bool
+	// NotATenant says that a cluster admin took the tenant's label away; nil while it is there.
+	NotATenant *problem.Problem
 	// Before are the Phases that spec.after names, by name; one that is not there has no entry.
 	Before map[string]v1alpha1.PhaseState
 	// Pods are the builder Pods of an execution phase, by name. One that is not in it does not exist: that
@@ -89,7 +91,7 @@ func NeedsServices(o Observation) (needed, dryRun bool) {
 	if begun(o.Phase) {
 		return true, false // when the run has ended, to take the deployment back
 	}
-	ready := o.RunActive && gate(o) == nil && !waitsForApproval(o.Phase)
+	ready := o.RunActive && o.NotATenant == nil && gate(o) == nil && !waitsForApproval(o.Phase)
 	return ready, ready
 }
 
@@ -97,6 +99,10 @@ func NeedsServices(o Observation) (needed, dryRun bool) {
 func begin(o Observation, plan *Plan, now time.Time) {
 	if blocked := gate(o); blocked != nil {
 		blocked(plan, now)
+		return
+	}
+	if o.NotATenant != nil {
+		Fail(o.Phase, &plan.Status, o.NotATenant, now)
 		return
 	}
 	if waitsForApproval(o.Phase) {
