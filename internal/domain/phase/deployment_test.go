@@ -152,6 +152,9 @@ func TestDeploymentFollowsTheRollout(t *testing.T) {
 			if status.State != c.state || status.FailureClass != c.class || reason(status) != c.reason || !strings.Contains(status.Message, c.message) {
 				t.Errorf("got %s, %s, %s, %q", status.State, status.FailureClass, reason(status), status.Message)
 			}
+			if is, _ := rolledBack(status); is != "" || status.Rollback != nil {
+				t.Errorf("there was nothing to roll back: %q, %+v", is, status.Rollback)
+			}
 			if got := [2]v1alpha1.ReceiptResult{status.Receipts[0].Result, status.Receipts[1].Result}; got != c.results {
 				t.Errorf("results %v, want %v", got, c.results)
 			}

@@ -51,6 +51,9 @@ func TestDeploymentThatFailsIsRolledBack(t *testing.T) {
 		"the progress deadline": {api: rolling(upgraded("api"), stuck), web: service("web", "acme/web:old"),
 			class: v1alpha1.FailureUser, reason: v1alpha1.ReasonRolloutFailed, message: "progress deadline exceeded",
 			back: []string{"api"}, results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptRolledBack, v1alpha1.ReceiptUnchanged}},
+		"one fails before the other is changed": {api: service("api", "acme/api:old"), web: troubled(upgraded("web"), crash),
+			class: v1alpha1.FailureUser, reason: "CrashLoop",
+			back: []string{"web"}, results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptUnchanged, v1alpha1.ReceiptRolledBack}},
 		"the phase's timeout": {api: upgraded("api"), web: troubled(upgraded("web"), unseen), at: now.Add(time.Hour),
 			class: v1alpha1.FailureUser, reason: v1alpha1.ReasonTimedOut, message: "at the end: web: 1 of 2 replicas updated; Deployment web: no node has room",
 			back: []string{"api", "web"}, results: [2]v1alpha1.ReceiptResult{v1alpha1.ReceiptRolledBack, v1alpha1.ReceiptRolledBack}},
@@ -138,6 +141,16 @@ func TestRollbackTellsTheCommitBefore(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, plan.PatchImages[0].Annotations); diff != "" || plan.PatchImages[0].Image != "acme/api:old" {
 		t.Errorf("%s (-want +got)\n%s", plan.PatchImages[0].Image, diff)
+	}
+}
+
+func TestRollbackGoesOnWhenTheRunEnds(t *testing.T) {
+	p := rollingBack(t)
+	back := rolling(service("api", "acme/api:old"), going)
+	back.Mark = rollout.Mark{RunUID: "run-uid"}
+	o := phase.Observation{Phase: p, RunEnded: true, Services: map[string]rollout.Service{"api": back}}
+	if plan := decide(t, o, now.Add(time.Minute)); plan.RequeueAfter != 9*time.Minute || plan.Status.Rollback.Reason != "CrashLoop" {
+		t.Errorf("it begins anew: %+v", plan)
 	}
 }
 

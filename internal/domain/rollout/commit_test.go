@@ -1,6 +1,7 @@
 package rollout_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,5 +38,26 @@ func TestLiveSHAIsThatOfTheTag(t *testing.T) {
 				t.Errorf("mark %+v, want %+v", service.Mark, want)
 			}
 		})
+	}
+}
+
+func TestToCompareOnlyWhatMayBeOlder(t *testing.T) {
+	sha, live, other := strings.Repeat("c0ffee12", 5), strings.Repeat("ab", 20), strings.Repeat("cd", 20)
+	of := func(role, previous, previousSHA string) v1alpha1.Receipt {
+		return v1alpha1.Receipt{Role: role, PreviousImage: previous, PreviousSHA: previousSHA, Image: "acme/api:new"}
+	}
+	var got []string
+	for _, receipt := range rollout.ToCompare([]v1alpha1.Receipt{
+		of("no commit", "acme/api:v1", ""), of("the same commit", "acme/api:x-"+sha, sha), of("the same image", "acme/api:new", live),
+		of("one", "acme/api:"+live, live), of("one again", "acme/web:"+live, live), of("two", "acme/api:"+other, other),
+	}, sha) {
+		got = append(got, receipt.Role)
+	}
+	if want := []string{"one", "two"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	cause := rollout.OlderCommit(v1alpha1.Receipt{Kind: "Deployment", Name: "api", PreviousSHA: live}, sha)
+	if cause.Reason != v1alpha1.ReasonOlderCommit || cause.Transient || !strings.Contains(cause.Message, "Deployment api runs commit "+live+", which comes after "+sha) {
+		t.Errorf("%+v", cause)
 	}
 }
