@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -52,9 +53,7 @@ func objects(t *testing.T, items ...client.Object) client.Client {
 
 func named(name string, owner client.Object, labels map[string]string) metav1.ObjectMeta {
 	meta := metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID("uid-" + name), Labels: map[string]string{"app": "api"}}
-	for key, value := range labels {
-		meta.Labels[key] = value
-	}
+	maps.Copy(meta.Labels, labels)
 	if owner != nil {
 		meta.OwnerReferences = []metav1.OwnerReference{{UID: owner.GetUID(), Name: owner.GetName(), Controller: new(true)}}
 	}
@@ -101,7 +100,7 @@ func TestPodsOfADeployment(t *testing.T) {
 	const hash = appsv1.DefaultDeploymentUniqueLabelKey
 	d := aDeployment()
 	older, newer := replicaSet(d, "old", "api:1"), replicaSet(d, "new", "api:2")
-	theirs := replicaSet(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{UID: "other"}}, "theirs", "api:2")
+	theirs := replicaSet(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{UID: "other"}}, "alien", "api:2")
 	failing := aDeployment()
 	failing.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "exceeded quota"}}
 	setless := aDeployment()
@@ -116,7 +115,7 @@ func TestPodsOfADeployment(t *testing.T) {
 	}{
 		"those of the ReplicaSet of its template": {items: []client.Object{d, older, newer, theirs,
 			pod("old", older, hash, "old"), pod("new-1", newer, hash, "new"), pod("new-2", newer, hash, "new"),
-			pod("stranger", nil, hash, "new"), pod("theirs", theirs, hash, "theirs")}, pods: "new-1 new-2"},
+			pod("stranger", nil, hash, "new"), pod("theirs", theirs, hash, "alien")}, pods: "new-1 new-2"},
 		"none, when that is not there yet":                  {items: []client.Object{d, older, pod("old", older, hash, "old")}},
 		"none, when its controller has not seen the change": {items: []client.Object{unseen, newer, pod("new", newer, hash, "new")}},
 		"none, when somebody else has changed it by now":    {items: []client.Object{changed, replicaSet(changed, "fix", "hotfix:1"), pod("fix", replicaSet(changed, "fix", ""), hash, "fix")}},

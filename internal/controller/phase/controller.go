@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -95,13 +96,12 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 // Reconcile brings one Phase forward.
 func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var phase v1alpha1.Phase
-	err := c.Client.Get(ctx, request.NamespacedName, &phase)
-	if client.IgnoreNotFound(err) != nil {
-		return ctrl.Result{}, err
-	}
-	if err != nil || !phase.DeletionTimestamp.IsZero() { // what it owns goes with it
+	switch err := c.Client.Get(ctx, request.NamespacedName, &phase); {
+	case apierrors.IsNotFound(err), err == nil && !phase.DeletionTimestamp.IsZero(): // what it owns goes with it
 		c.watches.keep(request.NamespacedName, nil)
 		return ctrl.Result{}, nil
+	case err != nil:
+		return ctrl.Result{}, err
 	}
 	observation, look, err := c.observe(ctx, &phase)
 	if err != nil {

@@ -38,8 +38,8 @@ type rolloutWatches struct {
 	look func(types.NamespacedName)
 
 	mu sync.Mutex
-	// life is the controller's.
-	life context.Context //nolint:containedctx // watches outlive the reconciliation that wants them
+	// life is the controller's: watches outlive the reconciliation that wants them.
+	life context.Context
 	open map[types.NamespacedName]map[target]context.CancelFunc
 }
 

@@ -122,6 +122,7 @@ func TestAWatchLooksAtThePhase(t *testing.T) {
 	pods.Delete(&corev1.Pod{})
 	receive(t, looks, "a look for the change")
 	receive(t, looks, "a look for the deletion")
+	pods.Action(watch.Bookmark, &corev1.Pod{}) // is taken when all before is done
 	if len(looks) != 0 {
 		t.Errorf("%d more looks", len(looks))
 	}

@@ -116,9 +116,8 @@ func FailedCreate(message string) *Trouble {
 func (t Trouble) WithLog(lines string) *Trouble {
 	kept := make([]string, 0, 10)
 	room := maxTrouble - len(t.Message) - len(logMark)
-	all := strings.Split(lines, "\n")
-	for i := len(all) - 1; i >= 0; i-- {
-		line := text.Line(all[i])
+	for _, line := range slices.Backward(strings.Split(lines, "\n")) {
+		line = text.Line(line)
 		if line == "" {
 			continue
 		}

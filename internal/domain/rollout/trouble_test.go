@@ -297,7 +297,7 @@ func TestTheWorstOfSeveralPods(t *testing.T) {
 		want    string // how the message begins
 	}{
 		"what is final comes first, then the first Pod of those": {
-			pods: []corev1.Pod{named("a", unready), named("c", missing), named("b", missing), named("d", crashing)},
+			pods: []corev1.Pod{named("a", waits("ErrImagePull", "i/o timeout")), named("c", missing), named("b", missing), named("d", crashing)},
 			want: `Pod b (2 of 4 new Pods), container app: cannot be made`},
 		"then what is worse": {pods: []corev1.Pod{named("a", unready), named("b", crashing)}, want: "Pod b (1 of 2 new Pods), container app: exited"},
 		"a quota is worse than a probe": {service: rollout.Service{Trouble: rollout.FailedCreate(`pods "api-6d5f-zz" is forbidden: exceeded quota: small, requested: pods=1`)},
@@ -339,6 +339,16 @@ func TestWhatAClueAdds(t *testing.T) {
 		if !strings.HasSuffix(c.got, c.want) || len(c.got) > 1024 {
 			t.Errorf("%s: got %q, want %q", name, c.got, c.want)
 		}
+	}
+}
+
+func TestAClueHasRoom(t *testing.T) {
+	pod := newPod(runsSince(time.Minute), func(pod *corev1.Pod) {
+		pod.Spec.Containers[0].ReadinessProbe = httpProbe("/" + strings.Repeat("x", 2000))
+	})
+	got := rollout.Diagnose(rollout.Service{}, []corev1.Pod{pod}, noon).WithEvent("HTTP probe failed with statuscode: 503")
+	if !strings.HasSuffix(got.Message, " […]: HTTP probe failed with statuscode: 503") {
+		t.Errorf("got %q", got.Message)
 	}
 }
 
