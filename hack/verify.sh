@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 root=$PWD
 failed=0
 
-problem() { # headline, then the details from stdin
+problem() { # headline, then the details from stdin; in a pipe it would set failed in a shell of its own
     failed=1
     echo "verify: $1" >&2
     sed 's/^/    /' >&2
@@ -35,8 +35,8 @@ git ls-files -z --cached --others --exclude-standard --deduplicate |
 )
 changed=$(git -C "$copy" status --porcelain --untracked-files=all)
 if [[ -n $changed ]]; then
-    { echo "$changed"; git -C "$copy" diff --unified=1 | head -n 60; } |
-        problem "these generated files are out of date (M changed, ?? missing, D stale): run 'make generate' and commit them"
+    problem "these generated files are out of date (M changed, ?? missing, D stale): run 'make generate' and commit them" \
+        < <(echo "$changed" && git -C "$copy" diff --unified=1 | head -n 60)
 fi
 untracked=$(git ls-files --others --exclude-standard -- "${generated[@]}")
 if [[ -n $untracked ]]; then
@@ -47,7 +47,7 @@ echo "verify: go.mod and go.sum"
 while read -r mod; do
     dir=$(dirname "$mod")
     if ! diff=$(cd "$dir" && go mod tidy -diff 2>&1); then
-        head -n 40 <<<"$diff" | problem "$mod or its go.sum is not tidy: run 'go mod tidy' in $dir"
+        problem "$mod or its go.sum is not tidy: run 'go mod tidy' in $dir" < <(head -n 40 <<<"$diff")
     fi
 done < <(git ls-files --cached --others --exclude-standard -- go.mod '**/go.mod')
 
