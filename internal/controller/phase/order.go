@@ -15,10 +15,10 @@ import (
 
 // older tells whether the commit is older than the live one of a service, unless the phase may go back.
 func (c *Controller) older(ctx context.Context, phase *v1alpha1.Phase, services map[string]rollout.Service) (*problem.Problem, error) {
-	receipts, cause := domain.Receipts(phase, services)
+	receipts, _ := domain.Receipts(phase, services) // what is wrong with them the decision finds itself
 	compare := rollout.ToCompare(receipts, phase.Spec.SHA)
-	if phase.Spec.Deployment.AllowOlder || cause != nil || len(compare) == 0 {
-		return nil, nil // what else is wrong the decision finds itself
+	if phase.Spec.Deployment.AllowOlder || len(compare) == 0 {
+		return nil, nil
 	}
 	var link v1alpha1.TenantRepoLink
 	key := types.NamespacedName{Namespace: phase.Namespace, Name: phase.Labels[v1alpha1.LabelLink]}
