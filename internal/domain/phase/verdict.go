@@ -11,10 +11,11 @@ import (
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
 	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/domain/rollout"
 )
 
-// pullPatience is how long an image may fail to be pulled before the phase fails with it: long enough for
-// the kubelet's second try (its first backoff is 10 s), short enough that nobody waits for a typing error.
+// pullPatience is how long an image may fail to be pulled, for a reason that may pass, before the phase fails with it: long
+// enough for the kubelet's second try (its first backoff is 10 s), short enough that nobody waits for nothing.
 const pullPatience = 20 * time.Second
 
 // verdict is what a builder Pod has come to.
@@ -53,9 +54,9 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 	case checkoutKilled(checkout.Terminated):
 		return judgeCheckout(checkout.Terminated)
 	}
-	for _, state := range []corev1.ContainerState{build, checkout} {
-		if state.Waiting != nil {
-			if v, decided := judgeWaiting(pod, state.Waiting, now); decided {
+	for _, name := range []string{contract.BuildContainer, contract.CheckoutContainer} {
+		if waiting := containerState(pod, name).Waiting; waiting != nil {
+			if v, decided := judgeWaiting(pod, name, waiting, now); decided {
 				return v
 			}
 		}
@@ -133,18 +134,20 @@ func checkoutKilled(checkout *corev1.ContainerStateTerminated) bool {
 }
 
 // judgeWaiting tells of a container that will not start by itself.
-func judgeWaiting(pod *corev1.Pod, waiting *corev1.ContainerStateWaiting, now time.Time) (verdict, bool) {
+func judgeWaiting(pod *corev1.Pod, container string, waiting *corev1.ContainerStateWaiting, now time.Time) (verdict, bool) {
+	left := pullPatience - now.Sub(scheduled(pod))
 	switch waiting.Reason {
 	case "InvalidImageName", "ErrImageNeverPull":
 		return ended(v1alpha1.FailureConfig, v1alpha1.ReasonImagePullFailed, imageMessage(waiting)), true
 	case "ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable":
-		left := pullPatience - now.Sub(scheduled(pod))
-		if left <= 0 {
+		switch {
+		case rollout.PullIsHopeless(image(pod, container), waiting.Message):
 			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonImagePullFailed, imageMessage(waiting)), true
+		case left <= 0: // the registry, or the way to it
+			return ended(v1alpha1.FailureInfra, v1alpha1.ReasonImagePullFailed, imageMessage(waiting)), true
 		}
 		return verdict{waitingFor: imageMessage(waiting), recheck: left}, true
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
-		left := pullPatience - now.Sub(scheduled(pod))
 		if left <= 0 {
 			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig,
 				"a container of the builder Pod cannot be made: "+waiting.Message), true
@@ -152,6 +155,15 @@ func judgeWaiting(pod *corev1.Pod, waiting *corev1.ContainerStateWaiting, now ti
 		return verdict{waitingFor: waiting.Message, recheck: left}, true
 	}
 	return verdict{}, false
+}
+
+func image(pod *corev1.Pod, container string) string {
+	for i := range pod.Spec.Containers {
+		if pod.Spec.Containers[i].Name == container {
+			return pod.Spec.Containers[i].Image
+		}
+	}
+	return ""
 }
 
 func imageMessage(waiting *corev1.ContainerStateWaiting) string {

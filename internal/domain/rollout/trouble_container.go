@@ -24,7 +24,7 @@ func unpulled(c container, waiting *corev1.ContainerStateWaiting, now time.Time)
 	why := backOff.ReplaceAllString(waiting.Message, "")
 	final := waiting.Reason == "ImagePullBackOff" && !now.Before(begin(c.pod).Add(pullPatience))
 	if !final {
-		final = pullIsHopeless(c.spec.Image, waiting.Reason+" "+why)
+		final = PullIsHopeless(c.spec.Image, waiting.Reason+" "+why)
 	}
 	image := c.spec.Image
 	if image == "" {
@@ -36,8 +36,9 @@ func unpulled(c container, waiting *corev1.ContainerStateWaiting, now time.Time)
 	return c.may(ReasonImagePullFailed, final, "image %q cannot be pulled: %s. Push it, correct its name, or let the Pod's imagePullSecrets read it", image, why)
 }
 
-// pullIsHopeless reads a pull's error without the image's name, which may hold any word.
-func pullIsHopeless(image, why string) bool {
+// PullIsHopeless tells whether trying again cannot bring an image, by the kubelet's error: it is not there, or not for us. The
+// image's name is left out, since it may hold any word.
+func PullIsHopeless(image, why string) bool {
 	path, _, _ := strings.Cut(image, "@")
 	if colon := strings.LastIndex(path, ":"); colon > strings.LastIndex(path, "/") {
 		path = path[:colon]
