@@ -8,6 +8,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -74,14 +75,14 @@ const AnnotationFailure = "katkit.dev/exit-code-of-errors"
 // ExitCode is what the plugin ends with when a command has returned an error, and whether the error is still to be
 // told. A nil error is code 0.
 func ExitCode(command *cobra.Command, err error) (code int, tell bool) {
-	var exit Exit
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0, false
-	case errors.As(err, &exit):
+	}
+	if exit, ok := errors.AsType[Exit](err); ok {
 		return int(exit), false
-	case command != nil && command.Annotations[AnnotationFailure] == "2":
-		return 2, true
+	}
+	if code, err := strconv.Atoi(command.Annotations[AnnotationFailure]); err == nil {
+		return code, true
 	}
 	return 1, true
 }

@@ -99,15 +99,11 @@ func (o options) run(ctx context.Context, streams genericiooptions.IOStreams, co
 	if err != nil {
 		return false, err
 	}
-	from := fromClone(o.dir)
-	if o.dir == "" {
-		factory, err := github.NewFactory(github.Options{Hosts: o.hosts, UserAgent: userAgent})
-		if err != nil {
-			return false, fmt.Errorf("reading --github-host: %w", err)
-		}
-		from = fromGitHub(live, factory)
+	commit, err := o.commit(ctx, live, link, userAgent)
+	if err != nil {
+		return false, err
 	}
-	comparison, err := Compare(ctx, live, link, o.sha, from)
+	comparison, err := Compare(ctx, live, link.Namespace, o.sha, commit)
 	if err != nil {
 		return false, err
 	}
@@ -118,6 +114,18 @@ func (o options) run(ctx context.Context, streams genericiooptions.IOStreams, co
 		return false, fmt.Errorf("printing the result: %w", err)
 	}
 	return comparison.Differs(), nil
+}
+
+// commit opens the repository where the flags say that it is to be read.
+func (o options) commit(ctx context.Context, live client.Reader, link *v1alpha1.TenantRepoLink, userAgent string) (Commit, error) {
+	if o.dir != "" {
+		return openClone(ctx, o.dir, link, o.sha)
+	}
+	factory, err := github.NewFactory(github.Options{Hosts: o.hosts, UserAgent: userAgent})
+	if err != nil {
+		return nil, fmt.Errorf("reading --github-host: %w", err)
+	}
+	return openGitHub(ctx, live, factory, link, o.sha)
 }
 
 func completeLinks(ctx context.Context, connect cli.Connect) ([]string, cobra.ShellCompDirective) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -13,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
-	"katkit.dev/katkit/internal/domain/diagnostic"
 	"katkit.dev/katkit/internal/domain/rollout"
 	"katkit.dev/katkit/internal/domain/run"
 	"katkit.dev/katkit/internal/domain/servicedesc"
@@ -26,7 +23,8 @@ type Comparison struct {
 	Services []Service
 	// LeftAlone are the names of the roles whose image does not hold the token.
 	LeftAlone []string
-	// Warnings are problems of the service description that stop no deployment.
+	// Warnings are what else a person should know before a deployment: problems of the service description, a commit
+	// that a run would refuse to go back to, other owners of a workload.
 	Warnings []string
 }
 
@@ -69,13 +67,18 @@ func readLink(ctx context.Context, live client.Reader, namespace, name string) (
 	return &link, nil
 }
 
-// Source reads the link's service description at a commit (40 hex digits).
-type Source func(ctx context.Context, link *v1alpha1.TenantRepoLink, sha string) (run.File, error)
+// Commit is the commit of the link's repository that would be deployed.
+type Commit interface {
+	// File reads the service description. One that is not there is not an error.
+	File(ctx context.Context) (run.File, error)
+	// Older says why a run would refuse the commit, since it is older than one that it would replace; "" when it is not.
+	Older(ctx context.Context, receipts []v1alpha1.Receipt) (string, error)
+}
 
-// Compare reads the service description and the workloads that it names. The error tells all that would keep a
-// deployment from beginning.
-func Compare(ctx context.Context, live client.Reader, link *v1alpha1.TenantRepoLink, sha string, from Source) (Comparison, error) {
-	file, err := from(ctx, link, sha)
+// Compare reads the service description at a commit (40 hex digits), and the workloads that it names. The error tells all
+// that would keep a deployment from beginning.
+func Compare(ctx context.Context, live client.Reader, namespace, sha string, commit Commit) (Comparison, error) {
+	file, err := commit.File(ctx)
 	if err != nil {
 		return Comparison{}, err
 	}
@@ -84,30 +87,48 @@ func Compare(ctx context.Context, live client.Reader, link *v1alpha1.TenantRepoL
 		return Comparison{}, errors.New(cause.Message)
 	}
 	result := Comparison{Warnings: warnings, LeftAlone: leftAlone(file)}
+	var receipts []v1alpha1.Receipt
 	var problems []error
 	for _, want := range wanted {
-		service, err := compare(ctx, live, link.Namespace, want)
+		service, receipt, err := compare(ctx, live, namespace, want)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
 		result.Services = append(result.Services, service)
+		receipts = append(receipts, receipt)
+		if receipt.Owner != "" && service.Before != service.After {
+			result.Warnings = append(result.Warnings, fmt.Sprintf("warning: %s %s is managed by %s as well, which may bring its own image back",
+				receipt.Kind, receipt.Name, receipt.Owner))
+		}
 	}
-	return result, errors.Join(problems...)
+	if len(problems) > 0 {
+		return Comparison{}, errors.Join(problems...)
+	}
+	if replaced := rollout.ToCompare(receipts, sha); len(replaced) > 0 {
+		why, err := commit.Older(ctx, replaced)
+		if err != nil {
+			return Comparison{}, err
+		}
+		if why != "" {
+			result.Warnings = append(result.Warnings, "warning: "+why)
+		}
+	}
+	return result, nil
 }
 
 // compare finds the workload and the container as a deployment phase does.
-func compare(ctx context.Context, live client.Reader, namespace string, want v1alpha1.ServiceImage) (Service, error) {
+func compare(ctx context.Context, live client.Reader, namespace string, want v1alpha1.ServiceImage) (Service, v1alpha1.Receipt, error) {
 	found, ok, err := workload.Find(ctx, live, namespace, want.Role)
 	if err != nil {
-		return Service{}, err
+		return Service{}, v1alpha1.Receipt{}, err
 	}
 	if !ok {
-		return Service{}, errors.New(rollout.NotFound(namespace, want.Role).Message)
+		return Service{}, v1alpha1.Receipt{}, errors.New(rollout.NotFound(namespace, want.Role).Message)
 	}
 	receipt, cause := found.Receipt(want)
 	if cause != nil {
-		return Service{}, errors.New(cause.Message)
+		return Service{}, v1alpha1.Receipt{}, errors.New(cause.Message)
 	}
 	service := Service{
 		Kind: receipt.Kind, Name: receipt.Name, Container: receipt.Container,
@@ -120,7 +141,7 @@ func compare(ctx context.Context, live client.Reader, namespace string, want v1a
 		}
 		service.Others = append(service.Others, container.Name)
 	}
-	return service, nil
+	return service, receipt, nil
 }
 
 func leftAlone(file run.File) []string {
@@ -132,46 +153,4 @@ func leftAlone(file run.File) []string {
 		}
 	}
 	return names
-}
-
-// Text writes the comparison for people.
-func (c Comparison) Text(w io.Writer) error {
-	var b strings.Builder
-	for _, s := range c.Services {
-		s.text(&b)
-	}
-	for _, name := range c.LeftAlone {
-		fmt.Fprintf(&b, "%s: left alone, its DockerImage has no %s\n", diagnostic.Printable(name, 253), servicedesc.Token)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func (s Service) text(b *strings.Builder) {
-	fmt.Fprintf(b, "%s/%s, container %s\n", strings.ToLower(s.Kind), s.Name, s.Container)
-	if s.Before == s.After {
-		fmt.Fprintf(b, "  image: %s (no change)\n", s.Before)
-		return
-	}
-	fmt.Fprintf(b, "- image: %s\n+ image: %s\n", s.Before, s.After)
-	replicas := count(int(s.Replicas), "replica", "replicas")
-	if s.Kind == "DaemonSet" {
-		replicas = "a Pod on each of " + count(int(s.Replicas), "node", "nodes")
-	}
-	kept := []string{count(s.Env, "environment variable", "environment variables")}
-	if s.EnvFrom > 0 {
-		kept = append(kept, count(s.EnvFrom, "source of variables", "sources of variables"))
-	}
-	kept = append(kept, replicas)
-	if len(s.Others) > 0 {
-		kept = append(kept, count(len(s.Others), "other container", "other containers")+" ("+strings.Join(s.Others, ", ")+")")
-	}
-	fmt.Fprintf(b, "  kept: %s\n", strings.Join(kept, ", "))
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -32,7 +32,7 @@ const (
 	tenant  = "d-shop"
 	host    = "github.example.com"
 	token   = "token-of-the-link"
-	liveSHA = "0123456789abcdef0123456789abcdef01234567"
+	unknown = "0123456789abcdef0123456789abcdef01234567"
 
 	description = `{"Roles": [
   {"Name": "web", "DockerImage": "example/web:<hubtag>", "Replicas": 7},
@@ -50,8 +50,9 @@ type world struct {
 	secret   *corev1.Secret
 	replaced interceptor.Funcs
 	github   string
-	sha      string
-	clone    string
+	// before is the commit that sha comes after, and that web runs.
+	before, sha string
+	clone       string
 }
 
 func newWorld(t *testing.T) *world {
@@ -68,16 +69,21 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sha, err := repository.Commit(fakegithub.Commit{Branch: "main", Files: fakegithub.Texts(map[string]string{
-		"shop/servicedescription/servicedescription.js": description, "README.md": "x",
-	})})
-	if err != nil {
-		t.Fatal(err)
+	var commits []string
+	for _, readme := range []string{"the first", "the second"} {
+		sha, err := repository.Commit(fakegithub.Commit{Branch: "main", Files: fakegithub.Texts(map[string]string{
+			"shop/servicedescription/servicedescription.js": description, "README.md": readme,
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		commits = append(commits, sha)
 	}
+	before, sha := commits[0], commits[1]
 	metadata := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: tenant, Name: name} }
 	env := []corev1.EnvVar{{Name: "COLOUR", Value: "blue"}, {Name: "SIZE", Value: "1"}}
 	w := &world{
-		T: t, github: listener.URL, sha: sha,
+		T: t, github: listener.URL, before: before, sha: sha,
 		link: &v1alpha1.TenantRepoLink{ObjectMeta: metadata("shop"), Spec: v1alpha1.TenantRepoLinkSpec{
 			Repository: "acme/shop", Host: host, HomeBranch: "main", FolderPath: "/shop/", SecretRef: &v1alpha1.ObjectName{Name: "github"},
 		}},
@@ -85,7 +91,7 @@ func newWorld(t *testing.T) *world {
 		web: &appsv1.Deployment{ObjectMeta: metadata("web"), Spec: appsv1.DeploymentSpec{Replicas: new(int32(3)), Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 			Containers: []corev1.Container{
 				{Name: "proxy", Image: "envoy:1"},
-				{Name: "web", Image: "example/web:" + liveSHA, Env: env, EnvFrom: []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{}}}},
+				{Name: "web", Image: "example/web:" + before, Env: env, EnvFrom: []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{}}}},
 			},
 		}}}},
 		queue: &appsv1.StatefulSet{ObjectMeta: metadata("queue"), Spec: appsv1.StatefulSetSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
@@ -141,9 +147,10 @@ func (w *world) fromClone() []string {
 func TestDifferences(t *testing.T) {
 	w := newWorld(t)
 	want := `deployment/web, container web
-- image: example/web:` + liveSHA + `
+- image: example/web:` + w.before + `
 + image: example/web:` + w.sha + `
   kept: 2 environment variables, 1 source of variables, 3 replicas, 1 other container (proxy)
+  set as well: the workload's annotations that name the run and the commit
 statefulset/queue, container main
   image: example/queue:` + w.sha + ` (no change)
 cache: left alone, its DockerImage has no <hubtag>
@@ -167,11 +174,49 @@ func TestNoDifference(t *testing.T) {
 	}
 }
 
+func TestALiveImageCannotReachTheTerminal(t *testing.T) {
+	w := newWorld(t)
+	w.web.Spec.Template.Spec.Containers[1].Image = "a\x1b[2Jb"
+	if out, _, code := w.run(w.fromClone()...); code != 1 || !strings.Contains(out, `- image: a\x1b[2Jb`) {
+		t.Errorf("exit code %d, output %q", code, out)
+	}
+}
+
 func TestADaemonSetRunsOnNodes(t *testing.T) {
 	var b bytes.Buffer
 	comparison := diff.Comparison{Services: []diff.Service{{Kind: "DaemonSet", Name: "agent", Container: "agent", Before: "a:1", After: "a:2", Env: 1, Replicas: 1}}}
-	if err := comparison.Text(&b); err != nil || !strings.HasSuffix(b.String(), "  kept: 1 environment variable, a Pod on each of 1 node\n") {
+	if err := comparison.Text(&b); err != nil || !strings.HasSuffix(b.String(), "  kept: 1 environment variable, a Pod on each of 1 node\n"+
+		"  set as well: the workload's annotations that name the run and the commit\n") {
 		t.Errorf("output %s, %v", b.String(), err)
+	}
+}
+
+// TestOlder has a service that runs a newer commit than the one that would be deployed, or one that nobody knows.
+func TestOlder(t *testing.T) {
+	for name, from := range map[string]func(*world) []string{"from GitHub": (*world).fromGitHub, "from a clone": (*world).fromClone} {
+		w := newWorld(t)
+		web := &w.web.Spec.Template.Spec.Containers[1].Image
+		newer := w.sha
+		*web, w.sha = "example/web:"+w.sha, w.before
+		want := "warning: a run would refuse this commit: Deployment web runs commit " + newer + ", which comes after " + w.before + ": "
+		if out, said, code := w.run(from(w)...); code != 1 || !strings.Contains(said, want) {
+			t.Errorf("%s: exit code %d, output %s, said %s, want %s", name, code, out, said, want)
+		}
+		*web = "example/web:" + unknown
+		said := "Deployment web runs commit " + unknown + ", which the clone does not have"
+		if _, got, code := w.run(from(w)...); code != 1 || strings.Contains(got, said) != (name == "from a clone") {
+			t.Errorf("%s: exit code %d, said %s", name, code, got)
+		}
+	}
+}
+
+func TestAnotherOwnerIsNamed(t *testing.T) {
+	w := newWorld(t)
+	w.web.Annotations = map[string]string{"meta.helm.sh/release-name": "shop"}
+	w.queue.Annotations = w.web.Annotations
+	_, said, code := w.run(w.fromClone()...)
+	if want := "warning: Deployment web is managed by Helm as well, which may bring its own image back\n"; code != 1 || !strings.HasSuffix(said, want) || strings.Contains(said, "queue") {
+		t.Errorf("exit code %d, said %s", code, said)
 	}
 }
 
@@ -205,10 +250,10 @@ func TestFailures(t *testing.T) {
 		"a host that was not named": {args: func(w *world) []string { return []string{"--link", "shop", "--sha", w.sha} },
 			want: "if you trust this host with the link's token, say so with --github-host github.example.com"},
 		"a commit that GitHub has not": {args: func(w *world) []string {
-			return []string{"--link", "shop", "--sha", liveSHA, "--github-host", host + "=" + w.github}
-		}, want: "commit " + liveSHA},
-		"a commit that the clone has not": {args: func(w *world) []string { return []string{"--link", "shop", "--sha", liveSHA, "--dir", w.clone} },
-			want: "does not have commit " + liveSHA + ": git fetch brings it, if it was pushed to acme/shop"},
+			return []string{"--link", "shop", "--sha", unknown, "--github-host", host + "=" + w.github}
+		}, want: "commit " + unknown},
+		"a commit that the clone has not": {args: func(w *world) []string { return []string{"--link", "shop", "--sha", unknown, "--dir", w.clone} },
+			want: "does not have commit " + unknown + ": git fetch brings it, if it was pushed to acme/shop"},
 		"a folder that is no clone": {args: func(w *world) []string { return []string{"--link", "shop", "--sha", w.sha, "--dir", t.TempDir()} },
 			want: "is not a clone that git can read: fatal: not a git repository"},
 		"a folder without the file, on GitHub": {change: func(w *world) { w.link.Spec.FolderPath = "" }, args: (*world).fromGitHub,

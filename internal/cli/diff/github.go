@@ -15,27 +15,49 @@ import (
 	"katkit.dev/katkit/internal/source"
 )
 
-// fromGitHub reads the file with the token of the link's Secret, as the user may read it.
-func fromGitHub(live client.Reader, factory *github.Factory) Source {
-	return func(ctx context.Context, link *v1alpha1.TenantRepoLink, sha string) (run.File, error) {
-		secrets := &secretReader{Reader: live}
-		opener := source.Opener{Secrets: secrets, GitHub: factory}
-		repository, cause := opener.Open(ctx, link)
-		if secrets.forbidden {
-			return run.File{}, fmt.Errorf("you may not read Secret %s/%s, which holds the token for %s: name a clone that has the commit with --dir, or ask for the right to get this Secret",
-				link.Namespace, link.Spec.SecretRef.Name, link.Spec.Repository)
-		}
-		if cause != nil {
-			return run.File{}, explain(cause, link)
-		}
-		if _, cause := repository.Resolve(ctx, v1alpha1.CommitSelector{SHA: sha}); cause != nil {
-			return run.File{}, explain(cause, link)
-		}
-		file, cause := repository.File(ctx, run.DescriptionPath(link.Spec.Folder()), sha, v1alpha1.ReasonInvalidServiceDescription)
-		if cause != nil {
-			return run.File{}, explain(cause, link)
-		}
-		return file, nil
+// hosted is a commit on GitHub.
+type hosted struct {
+	repository *source.Repository
+	link       *v1alpha1.TenantRepoLink
+	sha        string
+}
+
+// openGitHub reads the token of the link's Secret, as the user may read it, and makes sure that the commit is there.
+func openGitHub(ctx context.Context, live client.Reader, factory *github.Factory, link *v1alpha1.TenantRepoLink, sha string) (Commit, error) {
+	secrets := &secretReader{Reader: live}
+	opener := source.Opener{Secrets: secrets, GitHub: factory}
+	repository, cause := opener.Open(ctx, link)
+	if secrets.forbidden {
+		return nil, fmt.Errorf("you may not read Secret %s/%s, which holds the token for %s: name a clone that has the commit with --dir, or ask for the right to get this Secret",
+			link.Namespace, link.Spec.SecretRef.Name, link.Spec.Repository)
+	}
+	if cause != nil {
+		return nil, explain(cause, link)
+	}
+	if _, cause := repository.Resolve(ctx, v1alpha1.CommitSelector{SHA: sha}); cause != nil {
+		return nil, explain(cause, link)
+	}
+	return hosted{repository, link, sha}, nil
+}
+
+// File implements Commit.
+func (h hosted) File(ctx context.Context) (run.File, error) {
+	file, cause := h.repository.File(ctx, run.DescriptionPath(h.link.Spec.Folder()), h.sha, v1alpha1.ReasonInvalidServiceDescription)
+	if cause != nil {
+		return run.File{}, explain(cause, h.link)
+	}
+	return file, nil
+}
+
+// Older implements Commit.
+func (h hosted) Older(ctx context.Context, receipts []v1alpha1.Receipt) (string, error) {
+	switch cause := h.repository.Older(ctx, receipts, h.sha); {
+	case cause == nil:
+		return "", nil
+	case cause.Reason == v1alpha1.ReasonOlderCommit:
+		return "a run would refuse this commit: " + cause.Message, nil
+	default:
+		return "", explain(cause, h.link)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"katkit.dev/katkit/internal/domain/diagnostic"
 	"katkit.dev/katkit/internal/domain/rollout"
 	"katkit.dev/katkit/internal/domain/servicedesc"
 	"katkit.dev/katkit/internal/workload"
@@ -118,7 +119,7 @@ func pick(role, wanted string, containers []servicedesc.Container) (string, erro
 		if wanted == c.Name || wanted == "" && (role == c.Name || len(containers) == 1) {
 			return c.Name, nil
 		}
-		names = append(names, fmt.Sprintf("%s (%s)", c.Name, c.Image))
+		names = append(names, fmt.Sprintf("%s (%s)", c.Name, diagnostic.Printable(c.Image, 120)))
 	}
 	if wanted != "" {
 		return "", fmt.Errorf("it has no container %s, but %s", wanted, strings.Join(names, ", "))
