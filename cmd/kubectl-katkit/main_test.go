@@ -101,6 +101,19 @@ func TestHelpAndExitCodes(t *testing.T) {
 	}
 }
 
+// TestTheManual holds that docs/plugin.md shows what validate prints.
+func TestTheManual(t *testing.T) {
+	manual, err := os.ReadFile("../../docs/plugin.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _, _ := run(t, plugin, "validate", "../../internal/cli/validate/testdata/errors")
+	shown := strings.ReplaceAll("    "+strings.ReplaceAll(strings.TrimSpace(out), "\n", "\n    "), "../../", "")
+	if !strings.Contains(string(manual), strings.ReplaceAll(shown, "\n    \n", "\n\n")) {
+		t.Errorf("docs/plugin.md does not have\n%s", shown)
+	}
+}
+
 func TestKubectlCompletes(t *testing.T) {
 	want, _, _ := run(t, plugin, "__complete", "validate", "-o", "")
 	got, _, code := run(t, completion, "validate", "-o", "")
