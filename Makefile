@@ -29,9 +29,10 @@ GO_RUN := env CGO_ENABLED=0 go run -trimpath
 ##@ Build
 
 .PHONY: build
-build: ## The binaries: bin/manager, bin/katkit-agent, bin/fakegithub
+build: ## The binaries: bin/manager, bin/katkit-agent, bin/kubectl-katkit, bin/fakegithub
 	$(GO_BUILD) -o bin/manager ./cmd/manager
 	$(GO_BUILD) -o bin/katkit-agent ./cmd/agent
+	$(GO_BUILD) -o bin/kubectl-katkit ./cmd/kubectl-katkit
 	$(GO_BUILD) -o bin/fakegithub ./test/fakegithub/cmd/fakegithub
 
 .PHONY: images
