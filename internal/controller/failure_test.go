@@ -47,7 +47,7 @@ var _ = Describe("An execution phase", func() {
 		Entry("the agent's image cannot be pulled for a while", since(time.Minute, containers(waiting("ErrImagePull", "unauthorized"), waiting("ContainerCreating", ""))),
 			v1alpha1.FailureConfig, v1alpha1.ReasonImagePullFailed, "unauthorized"),
 		Entry("the image's pull fails, and nothing happens after that", since(19*time.Second, containers(running(), waiting("ErrImagePull", "no such host"))),
-			v1alpha1.FailureConfig, v1alpha1.ReasonImagePullFailed, "no such host"),
+			v1alpha1.FailureInfra, v1alpha1.ReasonImagePullFailed, "no such host"),
 		Entry("its Secret is missing for a while", since(time.Minute, containers(waiting("CreateContainerConfigError", `secret "github" not found`), running())),
 			v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig, `secret "github" not found`),
 		Entry("ci.sh writes nonsense for a report", has(containers(completed(), terminated(1, "Error", "\x00<script>"+strings.Repeat("☠", 1200)))),

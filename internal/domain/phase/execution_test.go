@@ -104,7 +104,9 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonImagePullFailed, message: "(ImagePullBackOff): not found", stopped: true},
 		"the agent's image could not be pulled for long": {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, waiting("ErrImagePull", "denied"), creating) },
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonImagePullFailed, message: "(ErrImagePull): denied", stopped: true},
-		"an image's registry gives no answer for long": {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, running, waiting("ImagePullBackOff", "dial tcp: i/o timeout")) },
+		"an image's registry gives no answer for long": {pod: func(p *corev1.Pod) *corev1.Pod {
+			return is(p, running, waiting("ImagePullBackOff", "dial tcp: i/o timeout"))
+		},
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureInfra, reason: v1alpha1.ReasonImagePullFailed, message: "i/o timeout", stopped: true},
 		"a container could not be made for long": {pod: func(p *corev1.Pod) *corev1.Pod {
 			return is(p, done, waiting("CreateContainerConfigError", "secret not found"))
@@ -153,7 +155,9 @@ func TestPullIsGivenASecondTry(t *testing.T) {
 }
 
 func TestPullThatCannotSucceedFailsAtOnce(t *testing.T) {
-	_, plan := follow(t, func(pod *corev1.Pod) *corev1.Pod { return is(pod, running, waiting("ErrImagePull", "manifest unknown")) }, start.Add(time.Second))
+	_, plan := follow(t, func(pod *corev1.Pod) *corev1.Pod {
+		return is(pod, running, waiting("ErrImagePull", "manifest unknown"))
+	}, start.Add(time.Second))
 	if plan.Status.State != v1alpha1.PhaseFailed || plan.Status.FailureClass != v1alpha1.FailureConfig || reason(plan.Status) != v1alpha1.ReasonImagePullFailed {
 		t.Errorf("%+v", plan.Status)
 	}
