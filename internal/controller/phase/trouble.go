@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -23,12 +24,13 @@ type outlook struct {
 	recheck time.Duration
 }
 
-// diagnose looks at the Pods of the services whose rollouts go on or have failed, and notes their troubles. What cannot be
-// read is not a trouble: the rollout goes on without it.
+// diagnose looks at the Pods of the services whose rollouts go on or have failed, and notes their troubles. When all are
+// done it looks whether the Pods go on running. What cannot be read is not a trouble: the rollout goes on without it.
 func (c *Controller) diagnose(ctx context.Context, phase *v1alpha1.Phase, services map[string]rollout.Service) outlook {
 	var look outlook
+	done := allDone(services)
 	for role, service := range services {
-		if service.Progress.Done {
+		if service.Progress.Done && !(done && changedBy(phase, service)) {
 			continue
 		}
 		seen, err := workload.Look(ctx, c.Live, service, phase.Status.StartTime.Time)
@@ -39,16 +41,39 @@ func (c *Controller) diagnose(ctx context.Context, phase *v1alpha1.Phase, servic
 		if seen.Workload == "" {
 			continue
 		}
+		now := c.Clock.Now()
+		unproven := rollout.Unproven(seen.Pods, now)
+		if service.Progress.Done && unproven <= 0 {
+			continue
+		}
+		if service.Progress.Done {
+			service.Progress = rollout.Progress{Message: "waiting until its new Pods have run for a moment"}
+			look.recheck = sooner(look.recheck, unproven)
+		}
 		if seen.FailedCreate != "" {
 			service.Trouble = rollout.FailedCreate(seen.FailedCreate)
 		}
-		now := c.Clock.Now()
 		service.Trouble = workload.Follow(ctx, c.Live, c.Core, phase.Namespace, rollout.Diagnose(service, seen.Pods, now))
 		services[role] = service
 		look.recheck = sooner(look.recheck, rollout.Recheck(seen.Pods, now))
 		look.targets = append(look.targets, targets(service, seen)...)
 	}
 	return look
+}
+
+func allDone(services map[string]rollout.Service) bool {
+	for _, service := range services {
+		if !service.Progress.Done {
+			return false
+		}
+	}
+	return true
+}
+
+// changedBy tells whether the Phase's run was the last to change a service.
+func changedBy(phase *v1alpha1.Phase, service rollout.Service) bool {
+	owner := metav1.GetControllerOf(phase)
+	return owner != nil && service.Mark.RunUID == string(owner.UID)
 }
 
 // targets are what has to be watched for a service: its Pods and, where the workload's status does not tell of Pods that

@@ -199,5 +199,5 @@ func (f finding) message(all []finding, pods int) string {
 	if f.clue != nil {
 		limit /= 2
 	}
-	return text.Cut(text.Line(where+": "+f.what), limit)
+	return text.Cut(strings.TrimSuffix(text.Line(where+": "+f.what), "."), limit)
 }

@@ -274,7 +274,7 @@ func TestPodsWithoutANode(t *testing.T) {
 		"its gates are closed": {newPod(unscheduled("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")), rollout.ReasonUnschedulable, false, []string{"scheduling gates"}, ""},
 		"it is evicted": {newPod(func(pod *corev1.Pod) {
 			pod.Status.Phase, pod.Status.Reason, pod.Status.Message = corev1.PodFailed, "Evicted", "The node was low on resource: memory. "
-		}), rollout.ReasonNodeTrouble, false, []string{"failed: Evicted: The node was low on resource: memory."}, ""},
+		}), rollout.ReasonNodeTrouble, false, []string{"failed: Evicted: The node was low on resource: memory"}, ""},
 		"its node is lost":                {newPod(runsSince(time.Minute), ready("", "")), rollout.ReasonNodeTrouble, false, []string{"node-1 may be lost"}, ""},
 		"a readiness gate is closed":      {newPod(runsSince(time.Minute), ready("ReadinessGatesNotReady", `the status of pod readiness gate "lb" is not "True", but False`)), rollout.ReasonNotReady, false, []string{`readiness gate "lb"`}, ""},
 		"an init container takes long":    {newPod(initContainer("wait-for-db", nil, corev1.ContainerStatus{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: ago(30 * time.Second)}}}), waits("PodInitializing", "")), rollout.ReasonNotReady, false, []string{"container wait-for-db: the init container has been running since"}, ""},
