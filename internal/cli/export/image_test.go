@@ -7,6 +7,7 @@ import (
 
 	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"katkit.dev/katkit/internal/domain/rollout"
 	"katkit.dev/katkit/internal/domain/servicedesc"
@@ -62,7 +63,11 @@ func FuzzExport(f *testing.F) {
 	f.Add("web", "app", "web"+digest, "proxy", "docker.io/library/web:2", "app")
 	f.Add("web", "app", "web:"+liveSHA+"."+otherSHA, "web", "web", "app")
 	f.Add("web", "", "", "", "", "")
+	f.Add(" 0", "app", "0", "0", "1", "app")
 	f.Fuzz(func(t *testing.T, workload, name, image, otherName, otherImage, wanted string) {
+		if len(validation.IsDNS1123Subdomain(workload)) > 0 {
+			return // no workload has such a name
+		}
 		service := rollout.Service{Kind: "Deployment", Name: workload, Containers: []corev1.Container{{Name: name, Image: image}}}
 		if otherName != "" && otherName != name {
 			service.Containers = append(service.Containers, corev1.Container{Name: otherName, Image: otherImage})
