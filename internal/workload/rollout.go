@@ -3,6 +3,7 @@ package workload
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,6 +33,9 @@ type Rollout struct {
 	Selector string
 	// Pods of the newest revision, 50 at most. There are none while the workload's controller has not made the revision.
 	Pods []corev1.Pod
+	// Blocking are Pods of other revisions that are not ready, 50 at most, where the workload waits for them to become ready
+	// instead of replacing them: StatefulSets of podManagementPolicy OrderedReady do.
+	Blocking []corev1.Pod
 	// FailedCreate says why a Pod cannot be created; "" when nothing stands in the way.
 	FailedCreate string
 }
@@ -69,7 +74,7 @@ func lookAtDeployment(ctx context.Context, live client.Reader, service rollout.S
 	if err != nil || newest == nil {
 		return seen, err
 	}
-	seen.Pods, err = pods(ctx, live, newest, selector, appsv1.DefaultDeploymentUniqueLabelKey, newest.Labels[appsv1.DefaultDeploymentUniqueLabelKey])
+	seen.Pods, err = pods(ctx, live, newest, selector, appsv1.DefaultDeploymentUniqueLabelKey, selection.Equals, newest.Labels[appsv1.DefaultDeploymentUniqueLabelKey])
 	return seen, err
 }
 
@@ -117,8 +122,16 @@ func lookAtStatefulSet(ctx context.Context, live client.Reader, service rollout.
 	if err != nil || selector == nil || s.Status.ObservedGeneration < s.Generation || s.Status.UpdateRevision == "" {
 		return seen, err
 	}
-	if seen.Pods, err = pods(ctx, live, &s, selector, appsv1.ControllerRevisionHashLabelKey, s.Status.UpdateRevision); err != nil {
+	const revision = appsv1.ControllerRevisionHashLabelKey
+	if seen.Pods, err = pods(ctx, live, &s, selector, revision, selection.Equals, s.Status.UpdateRevision); err != nil {
 		return seen, err
+	}
+	if s.Spec.PodManagementPolicy != appsv1.ParallelPodManagement {
+		others, err := pods(ctx, live, &s, selector, revision, selection.NotEquals, s.Status.UpdateRevision)
+		if err != nil {
+			return seen, err
+		}
+		seen.Blocking = slices.DeleteFunc(others, ready)
 	}
 	seen.FailedCreate, err = failedCreate(ctx, live, seen, service.Namespace, since)
 	return seen, err
@@ -136,7 +149,7 @@ func lookAtDaemonSet(ctx context.Context, live client.Reader, service rollout.Se
 	if err != nil || hash == "" {
 		return seen, err
 	}
-	if seen.Pods, err = pods(ctx, live, &d, selector, appsv1.ControllerRevisionHashLabelKey, hash); err != nil {
+	if seen.Pods, err = pods(ctx, live, &d, selector, appsv1.ControllerRevisionHashLabelKey, selection.Equals, hash); err != nil {
 		return seen, err
 	}
 	seen.FailedCreate, err = failedCreate(ctx, live, seen, service.Namespace, since)
@@ -183,9 +196,11 @@ func read(ctx context.Context, live client.Reader, service rollout.Service, into
 	return seen, selector, nil
 }
 
-// pods lists the Pods of one revision, which a label tells, of an owner.
-func pods(ctx context.Context, live client.Reader, owner client.Object, selector labels.Selector, label, revision string) ([]corev1.Pod, error) {
-	of, err := labels.NewRequirement(label, "=", []string{revision})
+// pods lists an owner's Pods of one revision, or of all others, as a label tells them.
+func pods(ctx context.Context, live client.Reader, owner client.Object, selector labels.Selector,
+	label string, is selection.Operator, revision string,
+) ([]corev1.Pod, error) {
+	of, err := labels.NewRequirement(label, is, []string{revision})
 	if err != nil {
 		return nil, fmt.Errorf("its revision %q: %w", revision, err)
 	}
@@ -201,4 +216,10 @@ func pods(ctx context.Context, live client.Reader, owner client.Object, selector
 		}
 	}
 	return owned, nil
+}
+
+func ready(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }

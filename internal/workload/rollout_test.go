@@ -162,6 +162,20 @@ func TestPodsOfAStatefulSet(t *testing.T) {
 	}
 }
 
+func TestPodsThatBlockAStatefulSet(t *testing.T) {
+	const hash = appsv1.ControllerRevisionHashLabelKey
+	for policy, want := range map[appsv1.PodManagementPolicyType]string{appsv1.OrderedReadyPodManagement: "api-2", appsv1.ParallelPodManagement: ""} {
+		s := &appsv1.StatefulSet{ObjectMeta: named("api", nil, nil), Spec: appsv1.StatefulSetSpec{Selector: apiSelector, Template: template("api:2", ""), PodManagementPolicy: policy},
+			Status: appsv1.StatefulSetStatus{UpdateRevision: "api-1"}}
+		well := pod("api-1", s, hash, "api-2")
+		well.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		seen, err := Look(t.Context(), objects(t, s, pod("api-0", s, hash, "api-1"), well, pod("api-2", s, hash, "api-2"), pod("stranger", nil, hash, "api-2")), rollout.FromStatefulSet(s), began)
+		if err != nil || names(seen.Blocking) != want || names(seen.Pods) != "api-0" {
+			t.Errorf("%s: got %q and %q, %v", policy, names(seen.Blocking), names(seen.Pods), err)
+		}
+	}
+}
+
 // failure is the event of a Pod that could not be created, some time after the rollout began.
 func failure(uid types.UID, message string, after time.Duration) *corev1.Event {
 	return &corev1.Event{

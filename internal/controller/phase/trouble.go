@@ -53,6 +53,9 @@ func (c *Controller) diagnose(ctx context.Context, phase *v1alpha1.Phase, servic
 		if seen.FailedCreate != "" {
 			service.Trouble = rollout.FailedCreate(seen.FailedCreate)
 		}
+		if blocked := rollout.Blocked(seen.Blocking, now); blocked != nil {
+			service.Trouble = blocked
+		}
 		service.Trouble = workload.Follow(ctx, c.Live, c.Core, phase.Namespace, rollout.Diagnose(service, seen.Pods, now))
 		services[role] = service
 		look.recheck = sooner(look.recheck, rollout.Recheck(seen.Pods, now))

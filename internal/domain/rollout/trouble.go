@@ -16,6 +16,8 @@ import (
 
 // Reasons of troubles, the worst first.
 const (
+	// ReasonBlocked: a StatefulSet waits for a Pod of another revision that will not become ready.
+	ReasonBlocked = "Blocked"
 	// ReasonImagePullFailed: an image cannot be pulled.
 	ReasonImagePullFailed = v1alpha1.ReasonImagePullFailed
 	// ReasonContainerConfig: a container cannot be made or started (a Secret or a key of it is missing, say).
@@ -37,7 +39,7 @@ const (
 )
 
 var severity = []string{
-	ReasonImagePullFailed, ReasonContainerConfig, ReasonCrashLoop, ReasonQuotaExceeded, ReasonFailedCreate,
+	ReasonBlocked, ReasonImagePullFailed, ReasonContainerConfig, ReasonCrashLoop, ReasonQuotaExceeded, ReasonFailedCreate,
 	ReasonUnschedulable, ReasonProbeFailing, ReasonNodeTrouble, ReasonNotReady,
 }
 
@@ -70,18 +72,25 @@ type Clue struct {
 // Diagnose tells the worst that is wrong with the Pods of a service's newest revision, or with the service itself, where
 // service.Trouble says so. It is nil when there is nothing to tell (yet: see Recheck).
 func Diagnose(service Service, pods []corev1.Pod, now time.Time) *Trouble {
-	var all []finding
-	for i := range pods {
-		all = append(all, told(findings(&pods[i], now), now)...)
-	}
+	worst, all := worstOf(pods, now)
 	if len(all) == 0 {
 		return service.Trouble
 	}
-	worst := slices.MinFunc(all, compare)
 	if own := service.Trouble; own != nil && compare(finding{reason: own.Reason, final: own.Final}, worst) < 0 {
 		return own
 	}
 	return &Trouble{Reason: worst.reason, Message: worst.message(all, len(pods)), Final: worst.final, Clue: worst.clue}
+}
+
+// worstOf returns the worst that is to be told of Pods by now, and all of it.
+func worstOf(pods []corev1.Pod, now time.Time) (worst finding, all []finding) {
+	for i := range pods {
+		all = append(all, told(findings(&pods[i], now), now)...)
+	}
+	if len(all) > 0 {
+		worst = slices.MinFunc(all, compare)
+	}
+	return worst, all
 }
 
 // Recheck tells after which time a trouble of the Pods may have to be told though nothing of them changes, as with a probe
@@ -110,6 +119,19 @@ func FailedCreate(message string) *Trouble {
 		message = why
 	}
 	return &Trouble{Reason: reason, Message: text.Cut("a new Pod cannot be created: "+text.Line(message), maxTrouble)}
+}
+
+// Blocked is the trouble of a StatefulSet that waits for Pods of other revisions to become ready before it replaces them, as
+// those of podManagementPolicy OrderedReady do. It is nil when nothing is wrong with the Pods.
+func Blocked(pods []corev1.Pod, now time.Time) *Trouble {
+	worst, all := worstOf(pods, now)
+	if len(all) == 0 {
+		return nil
+	}
+	return &Trouble{Reason: ReasonBlocked, Final: worst.final, Message: text.Cut(text.Line(fmt.Sprintf(
+		"Pod %[1]s is of another revision, and the StatefulSet waits for it to become ready instead of replacing it: "+
+			"kubectl delete pod %[1]s -n %[2]s lets it go on. Container %[3]s of that Pod: %[4]s",
+		worst.pod, pods[0].Namespace, worst.container, worst.what)), maxTrouble)}
 }
 
 // WithLog adds the last lines of a log, as many as there is room for.

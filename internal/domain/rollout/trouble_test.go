@@ -326,6 +326,26 @@ func TestFailedCreate(t *testing.T) {
 	}
 }
 
+func TestAPodThatBlocksAStatefulSet(t *testing.T) {
+	in := func(pod *corev1.Pod) { pod.Namespace = "d-taskrunner" }
+	well := newPod(in, runsSince(time.Second))
+	got := rollout.Blocked([]corev1.Pod{well, newPod(in, func(pod *corev1.Pod) { pod.Name = "db-1" }, waits("ErrImagePull", notFound))}, noon)
+	if got == nil || got.Reason != rollout.ReasonBlocked || !got.Final || !strings.HasPrefix(got.Message, "Pod db-1 is of another revision") ||
+		!strings.Contains(got.Message, "kubectl delete pod db-1 -n d-taskrunner lets it go on. Container app of that Pod: image") {
+		t.Errorf("got %+v", got)
+	}
+	if got := rollout.Blocked([]corev1.Pod{newPod(in, runsSince(time.Minute))}, noon); got == nil || got.Final {
+		t.Errorf("a Pod that may become ready: %+v", got)
+	}
+	if got := rollout.Blocked([]corev1.Pod{well}, noon); got != nil {
+		t.Errorf("a Pod that has just begun: %+v", got)
+	}
+	final := rollout.Service{Trouble: rollout.Blocked([]corev1.Pod{newPod(in, waits("ErrImagePull", notFound))}, noon)}
+	if got := rollout.Diagnose(final, []corev1.Pod{newPod(waits("CreateContainerConfigError", "no Secret"))}, noon); got.Reason != rollout.ReasonBlocked {
+		t.Errorf("nothing is worse: %+v", got)
+	}
+}
+
 func TestWhatAClueAdds(t *testing.T) {
 	trouble := rollout.Trouble{Message: "Pod a, container app: exited with code 3"}
 	for name, c := range map[string]struct{ got, want string }{
