@@ -170,6 +170,7 @@ var _ = Describe("A rollout in trouble", func() {
 		t.tells("DEPLOY", "Pod app-new-1: no node takes it: Unschedulable: 0/1 nodes are available")
 		setStatus(pod, appIs(waiting("ContainerCreating", "")))
 		t.tells("DEPLOY")
+		setStatus(pod, appIs(running(), func(s *corev1.ContainerStatus) { s.Ready = true }))
 		t.rollOut(appName)
 		t.runIs(v1alpha1.RunSucceeded)
 	})
@@ -191,6 +192,19 @@ var _ = Describe("A rollout in trouble", func() {
 		t.event(pod, "Unhealthy", "Readiness probe failed: no such table", "spec.containers{app}")
 		setStatus(pod, appIs(running(), func(s *corev1.ContainerStatus) { s.Started = new(true) }))
 		t.tells("DEPLOY", `container app: its readiness probe (exec ["check"] every 1s) has not passed since`, ": Readiness probe failed: no such table")
+	})
+
+	It("is not over before a container without a readiness probe has shown that it goes on running", func() {
+		t, pod := deploying()
+		setStatus(pod, appIs(running()))
+		t.rollOut(appName)
+		Consistently(func() v1alpha1.PhaseState { return t.phase("DEPLOY").Status.State }, time.Second).Should(Equal(v1alpha1.PhaseRunning))
+		setStatus(pod, appIs(terminated(3, "Error", "")))
+		t.tells("DEPLOY", "Pod app-new-1, container app: exited with code 3, not restarted yet")
+		setStatus(pod, appIs(running(), crashed(1)))
+		t.runIs(v1alpha1.RunSucceeded)
+		took := t.phase("DEPLOY").Status.CompletionTime.Sub(t.phase("DEPLOY").Status.StartTime.Time)
+		Expect(took).To(BeNumerically(">=", 3*time.Second))
 	})
 
 	It("is told of the newest version's own Pods alone", func() {
