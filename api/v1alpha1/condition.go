@@ -71,9 +71,10 @@ const (
 	// ReasonPhaseGone: a Phase of the run was deleted before it had ended.
 	ReasonPhaseGone = "PhaseGone"
 
-	// ReasonImagePullFailed: an image of the builder Pod cannot be pulled.
+	// ReasonImagePullFailed: an image of the builder Pod, or of a service's new Pod, cannot be pulled.
 	ReasonImagePullFailed = "ImagePullFailed"
-	// ReasonContainerConfig: the kubelet cannot make a container of the builder Pod (a Secret is missing, say).
+	// ReasonContainerConfig: the kubelet cannot make or start a container of the builder Pod, or of a service's new Pod (a
+	// Secret is missing, say).
 	ReasonContainerConfig = "ContainerConfigError"
 	// ReasonWaitingForQuota: the namespace's ResourceQuota leaves no room for the builder Pod; tried again.
 	ReasonWaitingForQuota = "WaitingForQuota"
@@ -94,6 +95,23 @@ const (
 	ReasonPatchRejected = "PatchRejected"
 	// ReasonRolloutFailed: the workload did not become available with the new image.
 	ReasonRolloutFailed = "RolloutFailed"
+	// ReasonCrashLoop: a container of the service ends again and again.
+	ReasonCrashLoop = "CrashLoop"
+	// ReasonQuotaExceeded: a ResourceQuota leaves no room for a Pod of the service.
+	ReasonQuotaExceeded = "QuotaExceeded"
+	// ReasonFailedCreate: the API server does not accept a Pod of the service for another reason.
+	ReasonFailedCreate = "FailedCreate"
+	// ReasonBlocked: a StatefulSet waits for a Pod of another revision that will not become ready.
+	ReasonBlocked = "Blocked"
+	// ReasonUnschedulable: no node takes a Pod of the service.
+	ReasonUnschedulable = "Unschedulable"
+	// ReasonProbeFailing: a container of the service runs, and its startup or readiness probe does not pass, or its liveness
+	// probe stops it.
+	ReasonProbeFailing = "ProbeFailing"
+	// ReasonNodeTrouble: a Pod of the service was evicted, or its node is lost.
+	ReasonNodeTrouble = "NodeTrouble"
+	// ReasonNotReady: a Pod of the service is not ready for another reason (a readiness gate, an init container that does not end).
+	ReasonNotReady = "NotReady"
 	// ReasonOlderCommit: the live commit comes from the one that is to be deployed.
 	ReasonOlderCommit = "OlderCommit"
 

@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
-	"katkit.dev/katkit/internal/domain/rollout"
 )
 
 // replicaSet does what the Deployment's controller does first with a new template: it makes a ReplicaSet of it and says that
@@ -145,7 +144,7 @@ var _ = Describe("A rollout in trouble", func() {
 	It("fails at once when the image is not there", func() {
 		t, pod := deploying()
 		setStatus(pod, appIs(waiting("ErrImagePull", imageMissing)))
-		t.isTakenBackFor("DEPLOY", rollout.ReasonImagePullFailed, "Pod app-new-1, container app: image", "cannot be pulled", "code = NotFound")
+		t.isTakenBackFor("DEPLOY", v1alpha1.ReasonImagePullFailed, "Pod app-new-1, container app: image", "cannot be pulled", "code = NotFound")
 	})
 
 	It("fails when a container has crashed again after its second restart, and tells of the crashes before", func() {
@@ -153,13 +152,13 @@ var _ = Describe("A rollout in trouble", func() {
 		setStatus(pod, appIs(running(), crashed(1)))
 		t.tells("DEPLOY", "Pod app-new-1, container app: exited with code 3, restarted once")
 		setStatus(pod, appIs(waiting("CrashLoopBackOff", ""), crashed(2)))
-		t.isTakenBackFor("DEPLOY", rollout.ReasonCrashLoop, "exited with code 3, restarted 2 times")
+		t.isTakenBackFor("DEPLOY", v1alpha1.ReasonCrashLoop, "exited with code 3, restarted 2 times")
 	})
 
 	It("fails when a Secret is missing, and names it", func() {
 		t, pod := deploying()
 		setStatus(pod, appIs(waiting("CreateContainerConfigError", `secret "db" not found`)))
-		t.isTakenBackFor("DEPLOY", rollout.ReasonContainerConfig, `secret "db" not found`)
+		t.isTakenBackFor("DEPLOY", v1alpha1.ReasonContainerConfig, `secret "db" not found`)
 	})
 
 	It("tells of what may pass, and goes on when it has passed", func() {
@@ -250,7 +249,7 @@ var _ = Describe("A rollout in trouble", func() {
 		Eventually(podWatches).Should(BeNumerically("<=", before))
 		setStatus(pod, appIs(waiting("CreateContainerConfigError", `secret "db" not found`)))
 		katkit = startManager()
-		t.isTakenBackFor("DEPLOY", rollout.ReasonContainerConfig, `secret "db" not found`)
+		t.isTakenBackFor("DEPLOY", v1alpha1.ReasonContainerConfig, `secret "db" not found`)
 		Eventually(podWatches).Should(Equal(before))
 	})
 

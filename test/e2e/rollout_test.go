@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
-	"katkit.dev/katkit/internal/domain/rollout"
 )
 
 // needsCurl is a program that the version of releaseBad cannot run: it says so and exits with code 3.
@@ -91,7 +90,7 @@ var _ = Describe("A rollout that fails tells the real reason and is taken back:"
 		t := newTenant(ctx, "DEV")
 		t.service(ctx, "web")
 		r := newUnreleased(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(deploy, verify), descriptionFile: description("web")})
-		t.expectTakenBack(ctx, t.runOf(ctx, r), "Deployment", rollout.ReasonImagePullFailed, 15*time.Second,
+		t.expectTakenBack(ctx, t.runOf(ctx, r), "Deployment", v1alpha1.ReasonImagePullFailed, 15*time.Second,
 			"container web: image \""+suite.serviceImage(r.sha)+"\" cannot be pulled", "not found")
 	})
 
@@ -100,7 +99,7 @@ var _ = Describe("A rollout that fails tells the real reason and is taken back:"
 		t.service(ctx, "web", func(d *appsv1.Deployment) {
 			d.Spec.Template.Spec.Containers[0].Command = []string{"sh", "-c", needsCurl}
 		})
-		t.expectTakenBack(ctx, t.runOf(ctx, newBad(ctx)), "Deployment", rollout.ReasonCrashLoop, 45*time.Second,
+		t.expectTakenBack(ctx, t.runOf(ctx, newBad(ctx)), "Deployment", v1alpha1.ReasonCrashLoop, 45*time.Second,
 			"container web: exited with code 3, restarted 2 times; its log ends with: version 2 starts | panic: curl is missing")
 	})
 
@@ -114,7 +113,7 @@ var _ = Describe("A rollout that fails tells the real reason and is taken back:"
 				SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "db"}, Key: "password"}}})
 		})
 		Expect(suite.Client.Delete(ctx, secret)).To(Succeed())
-		t.expectTakenBack(ctx, t.runOf(ctx, newBad(ctx)), "Deployment", rollout.ReasonContainerConfig, 15*time.Second, `secret "db" not found`)
+		t.expectTakenBack(ctx, t.runOf(ctx, newBad(ctx)), "Deployment", v1alpha1.ReasonContainerConfig, 15*time.Second, `secret "db" not found`)
 	})
 
 	It("a readiness probe that does not pass, with what it answers", func(ctx SpecContext) {
@@ -127,7 +126,7 @@ var _ = Describe("A rollout that fails tells the real reason and is taken back:"
 		By("telling of it while it waits")
 		Eventually(func() string { return phasesOf(ctx, run)["DEPLOY"].Status.Message }).WithContext(ctx).Should(
 			contain("container web: its readiness probe (exec [", "has not passed since"))
-		t.expectTakenBack(ctx, run, "Deployment", rollout.ReasonProbeFailing, 30*time.Second,
+		t.expectTakenBack(ctx, run, "Deployment", v1alpha1.ReasonProbeFailing, 30*time.Second,
 			"progress deadline exceeded", "its readiness probe", "Readiness probe failed: curl is missing")
 	})
 
@@ -138,7 +137,7 @@ var _ = Describe("A rollout that fails tells the real reason and is taken back:"
 		run := t.runOf(ctx, newBad(ctx))
 		Eventually(func() string { return phasesOf(ctx, run)["DEPLOY"].Status.Message }, 8*time.Second).WithContext(ctx).Should(
 			contain("Deployment web: a new Pod cannot be created: exceeded quota: pods"))
-		t.expectTakenBack(ctx, run, "Deployment", rollout.ReasonQuotaExceeded, 30*time.Second, "progress deadline exceeded", "exceeded quota: pods, requested: pods=1")
+		t.expectTakenBack(ctx, run, "Deployment", v1alpha1.ReasonQuotaExceeded, 30*time.Second, "progress deadline exceeded", "exceeded quota: pods, requested: pods=1")
 	})
 
 	It("no node that takes it", func(ctx SpecContext) {
@@ -151,14 +150,14 @@ var _ = Describe("A rollout that fails tells the real reason and is taken back:"
 					LabelSelector: d.Spec.Selector, TopologyKey: corev1.LabelOSStable,
 				}}}}
 		})
-		t.expectTakenBack(ctx, t.runOf(ctx, newBad(ctx)), "Deployment", rollout.ReasonUnschedulable, 30*time.Second,
+		t.expectTakenBack(ctx, t.runOf(ctx, newBad(ctx)), "Deployment", v1alpha1.ReasonUnschedulable, 30*time.Second,
 			"no node takes it: Unschedulable: ", "anti-affinity")
 	})
 
 	It("a StatefulSet whose program crashes", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
 		t.statefulSet(ctx, appsv1.ParallelPodManagement)
-		t.expectTakenBack(ctx, t.runOf(ctx, newBad(ctx)), "StatefulSet", rollout.ReasonCrashLoop, 45*time.Second,
+		t.expectTakenBack(ctx, t.runOf(ctx, newBad(ctx)), "StatefulSet", v1alpha1.ReasonCrashLoop, 45*time.Second,
 			"container web: exited with code 3, restarted 2 times; its log ends with: version 2 starts | panic: curl is missing")
 	})
 
@@ -167,7 +166,7 @@ var _ = Describe("A rollout that fails tells the real reason and is taken back:"
 		s := t.statefulSet(ctx, appsv1.OrderedReadyPodManagement)
 		r := newUnreleased(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(deploy, verify), descriptionFile: description("web")})
 		run := t.runOf(ctx, r)
-		phase := expectPhaseFailed(ctx, run, "DEPLOY", v1alpha1.FailureUser, rollout.ReasonImagePullFailed, "Pod web-1, container web: image", "rollback failed: StatefulSet web: ")
+		phase := expectPhaseFailed(ctx, run, "DEPLOY", v1alpha1.FailureUser, v1alpha1.ReasonImagePullFailed, "Pod web-1, container web: image", "rollback failed: StatefulSet web: ")
 		rolledBack := condition(phase.Status.Conditions, v1alpha1.ConditionRolledBack)
 		Expect(rolledBack).To(haveStatus(metav1.ConditionFalse, v1alpha1.ReasonRollbackFailed))
 		Expect(rolledBack.Message).To(contain("Pod web-1 is of another revision", "kubectl delete pod web-1 -n "+t.namespace))
@@ -197,7 +196,7 @@ var _ = Describe("A rollout that fails tells the real reason and is taken back:"
 			g.Expect(d.Status.NumberAvailable).To(And(BeNumerically(">", 0), Equal(d.Status.DesiredNumberScheduled)))
 		}).WithContext(ctx).Should(Succeed())
 		t.remember(ctx, "DaemonSet", "web")
-		t.expectTakenBack(ctx, t.runOf(ctx, newBad(ctx)), "DaemonSet", rollout.ReasonCrashLoop, 45*time.Second,
+		t.expectTakenBack(ctx, t.runOf(ctx, newBad(ctx)), "DaemonSet", v1alpha1.ReasonCrashLoop, 45*time.Second,
 			"container web: exited with code 3, restarted 2 times; its log ends with: version 2 starts | panic: curl is missing")
 	})
 })

@@ -14,33 +14,10 @@ import (
 	"katkit.dev/katkit/internal/domain/text"
 )
 
-// Reasons of troubles, the worst first.
-const (
-	// ReasonBlocked: a StatefulSet waits for a Pod of another revision that will not become ready.
-	ReasonBlocked = "Blocked"
-	// ReasonImagePullFailed: an image cannot be pulled.
-	ReasonImagePullFailed = v1alpha1.ReasonImagePullFailed
-	// ReasonContainerConfig: a container cannot be made or started (a Secret or a key of it is missing, say).
-	ReasonContainerConfig = v1alpha1.ReasonContainerConfig
-	// ReasonCrashLoop: a container ends again and again.
-	ReasonCrashLoop = "CrashLoop"
-	// ReasonQuotaExceeded: a ResourceQuota leaves no room for a Pod.
-	ReasonQuotaExceeded = "QuotaExceeded"
-	// ReasonFailedCreate: the API server does not accept a Pod for another reason.
-	ReasonFailedCreate = "FailedCreate"
-	// ReasonUnschedulable: no node takes a Pod.
-	ReasonUnschedulable = "Unschedulable"
-	// ReasonProbeFailing: a container runs and its startup or readiness probe does not pass, or its liveness probe stops it.
-	ReasonProbeFailing = "ProbeFailing"
-	// ReasonNodeTrouble: a Pod was evicted, or its node is lost.
-	ReasonNodeTrouble = "NodeTrouble"
-	// ReasonNotReady: a Pod is not ready for another reason (a readiness gate, an init container that does not end).
-	ReasonNotReady = "NotReady"
-)
-
+// severity are the reasons of troubles, the worst first.
 var severity = []string{
-	ReasonBlocked, ReasonImagePullFailed, ReasonContainerConfig, ReasonCrashLoop, ReasonQuotaExceeded, ReasonFailedCreate,
-	ReasonUnschedulable, ReasonProbeFailing, ReasonNodeTrouble, ReasonNotReady,
+	v1alpha1.ReasonBlocked, v1alpha1.ReasonImagePullFailed, v1alpha1.ReasonContainerConfig, v1alpha1.ReasonCrashLoop, v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonFailedCreate,
+	v1alpha1.ReasonUnschedulable, v1alpha1.ReasonProbeFailing, v1alpha1.ReasonNodeTrouble, v1alpha1.ReasonNotReady,
 }
 
 // maxTrouble bounds a trouble's message, in bytes. Half of it is kept for a clue.
@@ -48,7 +25,7 @@ const maxTrouble = 1024
 
 // Trouble is what keeps the Pods of a service's newest revision from becoming available.
 type Trouble struct {
-	// Reason is one of the reasons above.
+	// Reason is a condition reason of api/v1alpha1.
 	Reason string
 	// Message names the Pod and the container and says what is wrong, in one line of 1 KiB at most.
 	Message string
@@ -110,9 +87,9 @@ func Recheck(pods []corev1.Pod, now time.Time) time.Duration {
 // FailedCreate is the trouble of a workload whose Pods the API server does not accept. message is that of the workload's
 // condition or event.
 func FailedCreate(message string) *Trouble {
-	reason := ReasonFailedCreate
+	reason := v1alpha1.ReasonFailedCreate
 	if strings.Contains(message, "exceeded quota") {
-		reason = ReasonQuotaExceeded
+		reason = v1alpha1.ReasonQuotaExceeded
 	}
 	// The name of the Pod that could not be made is another one at each try.
 	if _, why, found := strings.Cut(message, " is forbidden: "); found {
@@ -128,7 +105,7 @@ func Blocked(pods []corev1.Pod, now time.Time) *Trouble {
 	if len(all) == 0 {
 		return nil
 	}
-	return &Trouble{Reason: ReasonBlocked, Final: worst.final, Message: text.Cut(text.Line(fmt.Sprintf(
+	return &Trouble{Reason: v1alpha1.ReasonBlocked, Final: worst.final, Message: text.Cut(text.Line(fmt.Sprintf(
 		"Pod %[1]s is of another revision, and the StatefulSet waits for it to become ready instead of replacing it: "+
 			"kubectl delete pod %[1]s -n %[2]s lets it go on. Container %[3]s of that Pod: %[4]s",
 		worst.pod, pods[0].Namespace, worst.container, worst.what)), maxTrouble)}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 )
 
 // pullPatience is how old a Pod is at least before a pull that may still succeed is given up: long enough for the
@@ -33,7 +35,7 @@ func unpulled(c container, waiting *corev1.ContainerStateWaiting, now time.Time)
 	if why == "" {
 		why = waiting.Reason
 	}
-	return c.may(ReasonImagePullFailed, final, "image %q cannot be pulled: %s. Push it, correct its name, or let the Pod's imagePullSecrets read it", image, why)
+	return c.may(v1alpha1.ReasonImagePullFailed, final, "image %q cannot be pulled: %s. Push it, correct its name, or let the Pod's imagePullSecrets read it", image, why)
 }
 
 // PullIsHopeless tells whether trying again cannot bring an image, by the kubelet's error: it is not there, or not for us. The
@@ -58,13 +60,13 @@ var signals = map[int32]string{1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 6: "ABRT
 func ended(c container, last *corev1.ContainerStateTerminated, restarted bool) finding {
 	switch last.Reason {
 	case "StartError", "ContainerCannotRun":
-		return c.may(ReasonContainerConfig, true, "cannot be started: %s", sentence(last.Reason, last.Message))
+		return c.may(v1alpha1.ReasonContainerConfig, true, "cannot be started: %s", sentence(last.Reason, last.Message))
 	case "ContainerStatusUnknown":
-		return c.may(ReasonNodeTrouble, false, "its node lost it: %s", last.Message)
+		return c.may(v1alpha1.ReasonNodeTrouble, false, "its node lost it: %s", last.Message)
 	}
 	clue := &Clue{Pod: c.pod.Name, UID: c.pod.UID, Container: c.status.Name}
 	if probe, name := stoppedBy(c.spec, last); probe != nil {
-		found := c.may(ReasonProbeFailing, false, "stopped with exit code %d after %s, %s, as by its %s probe (%s)",
+		found := c.may(v1alpha1.ReasonProbeFailing, false, "stopped with exit code %d after %s, %s, as by its %s probe (%s)",
 			last.ExitCode, last.FinishedAt.Sub(last.StartedAt.Time), restarts(c.status.RestartCount), name, describe(probe))
 		found.clue = clue
 		return found
@@ -84,7 +86,7 @@ func ended(c container, last *corev1.ContainerStateTerminated, restarted bool) f
 	}
 	// While it runs again it may yet be well.
 	final := c.status.RestartCount >= 2 && c.status.State.Running == nil
-	found := c.may(ReasonCrashLoop, final, "%s, %s", how, restarts(c.status.RestartCount))
+	found := c.may(v1alpha1.ReasonCrashLoop, final, "%s, %s", how, restarts(c.status.RestartCount))
 	if last.Message != "" { // the program's own last word, or the end of its log
 		found.what += ": " + last.Message
 		return found
@@ -144,7 +146,7 @@ func unproven(c container, running *corev1.ContainerStateRunning) []finding {
 	if ready := condition(c.pod, corev1.ContainersReady); ready != nil && ready.LastTransitionTime.After(since) {
 		since = ready.LastTransitionTime.Time
 	}
-	found := c.may(ReasonProbeFailing, false, "its %s probe (%s) has not passed since %s", name, describe(probe), stamp(since))
+	found := c.may(v1alpha1.ReasonProbeFailing, false, "its %s probe (%s) has not passed since %s", name, describe(probe), stamp(since))
 	found.due = since.Add(probePatience(probe))
 	found.clue = &Clue{Pod: c.pod.Name, UID: c.pod.UID, Container: c.status.Name}
 	return []finding{found}

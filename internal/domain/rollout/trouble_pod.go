@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 )
 
 const (
@@ -21,7 +23,7 @@ func findings(pod *corev1.Pod, now time.Time) []finding {
 		return nil
 	}
 	if pod.Status.Phase == corev1.PodFailed {
-		return []finding{{reason: ReasonNodeTrouble, pod: pod.Name, what: "failed: " + sentence(pod.Status.Reason, pod.Status.Message)}}
+		return []finding{{reason: v1alpha1.ReasonNodeTrouble, pod: pod.Name, what: "failed: " + sentence(pod.Status.Reason, pod.Status.Message)}}
 	}
 	if found := unscheduled(pod); found != nil {
 		return []finding{*found}
@@ -44,7 +46,7 @@ func unscheduled(pod *corev1.Pod) *finding {
 	if scheduled == nil || scheduled.Status != corev1.ConditionFalse {
 		return nil
 	}
-	return &finding{reason: ReasonUnschedulable, pod: pod.Name, what: "no node takes it: " + sentence(scheduled.Reason, scheduled.Message)}
+	return &finding{reason: v1alpha1.ReasonUnschedulable, pod: pod.Name, what: "no node takes it: " + sentence(scheduled.Reason, scheduled.Message)}
 }
 
 // asWhole tells what none of the containers has to do with.
@@ -53,7 +55,7 @@ func asWhole(pod *corev1.Pod) []finding {
 	if sandbox := condition(pod, corev1.PodReadyToStartContainers); sandbox != nil && sandbox.Status == corev1.ConditionFalse {
 		since := begin(pod)
 		return []finding{{
-			reason: ReasonContainerConfig, pod: pod.Name, due: since.Add(sandboxPatience), clue: &Clue{Pod: pod.Name, UID: pod.UID},
+			reason: v1alpha1.ReasonContainerConfig, pod: pod.Name, due: since.Add(sandboxPatience), clue: &Clue{Pod: pod.Name, UID: pod.UID},
 			what: "its volumes or its network have not been ready since " + stamp(since),
 		}}
 	}
@@ -62,9 +64,9 @@ func asWhole(pod *corev1.Pod) []finding {
 		return nil
 	}
 	if ready.Reason == "ReadinessGatesNotReady" {
-		return []finding{{reason: ReasonNotReady, pod: pod.Name, what: "a readiness gate keeps it from being ready: " + ready.Message}}
+		return []finding{{reason: v1alpha1.ReasonNotReady, pod: pod.Name, what: "a readiness gate keeps it from being ready: " + ready.Message}}
 	}
-	return []finding{{reason: ReasonNodeTrouble, pod: pod.Name, what: fmt.Sprintf(
+	return []finding{{reason: v1alpha1.ReasonNodeTrouble, pod: pod.Name, what: fmt.Sprintf(
 		"it is not ready, though its containers are, since %s: its node %s may be lost", stamp(ready.LastTransitionTime.Time), pod.Spec.NodeName)}}
 }
 
@@ -108,7 +110,7 @@ func judge(c container, now time.Time) []finding {
 	case state.Running == nil:
 		return nil
 	case c.endsFirst:
-		slow := c.may(ReasonNotReady, false, "the init container has been running since %s", stamp(state.Running.StartedAt.Time))
+		slow := c.may(v1alpha1.ReasonNotReady, false, "the init container has been running since %s", stamp(state.Running.StartedAt.Time))
 		slow.due = state.Running.StartedAt.Add(initPatience)
 		return []finding{slow}
 	case c.status.Ready:
@@ -137,14 +139,14 @@ func judgeWaiting(c container, waiting *corev1.ContainerStateWaiting, now time.T
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
 		// The kubelet gives up reading a Secret or a ConfigMap for now when the API server is slow.
 		passes := strings.Contains(waiting.Message, "timed out waiting for the condition")
-		return []finding{c.may(ReasonContainerConfig, !passes, "cannot be made or started: %s", sentence(waiting.Reason, waiting.Message))}
+		return []finding{c.may(v1alpha1.ReasonContainerConfig, !passes, "cannot be made or started: %s", sentence(waiting.Reason, waiting.Message))}
 	case "", "ContainerCreating", "PodInitializing", "CrashLoopBackOff":
 		if last != nil && (last.ExitCode != 0 || !c.endsFirst) {
 			return []finding{ended(c, last, true)}
 		}
 		return nil
 	default:
-		return []finding{c.may(ReasonContainerConfig, false, "does not start: %s", sentence(waiting.Reason, waiting.Message))}
+		return []finding{c.may(v1alpha1.ReasonContainerConfig, false, "does not start: %s", sentence(waiting.Reason, waiting.Message))}
 	}
 }
 
