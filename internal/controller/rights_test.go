@@ -87,6 +87,8 @@ var _ = Describe("The manager's own rights", func() {
 		Expect(deployer.Patch(ctx, ours.DeepCopy(), imagePatch(), client.DryRunAll)).To(Succeed())
 		Expect(apierrors.IsForbidden(deployer.Patch(ctx, theirs.DeepCopy(), imagePatch(), client.DryRunAll))).To(BeTrue())
 		Expect(apierrors.IsForbidden(deployer.Delete(ctx, ours.DeepCopy(), client.DryRunAll))).To(BeTrue())
+		Expect(apierrors.IsNotFound(deployer.Delete(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "x"}}))).To(BeTrue())
+		Expect(apierrors.IsForbidden(deployer.Delete(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: u.namespace, Name: "x"}}))).To(BeTrue())
 		Expect(apierrors.IsForbidden(deployer.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: "github"}, &corev1.Secret{}))).To(BeTrue())
 	})
 

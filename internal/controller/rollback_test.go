@@ -90,7 +90,7 @@ var _ = Describe("A deployment that fails", func() {
 		Expect(phase.Status.Rollback.Message).To(ContainSubstring("progress deadline exceeded"))
 		t.rollOut("one")
 		t.rollOut("two")
-		phase = t.phaseFails("DEPLOY", v1alpha1.FailureUser, v1alpha1.ReasonRolloutFailed,
+		phase = t.phaseFails("DEPLOY", v1alpha1.FailureUser, v1alpha1.ReasonQuotaExceeded,
 			"Deployment two did not become available with image "+t.newImage("two")+": progress deadline exceeded", "exceeded quota",
 			"rolled back: Deployment one runs registry.example/one:old again; Deployment two runs registry.example/two:old again")
 		Expect(phase).To(rolledBack(metav1.ConditionTrue, v1alpha1.ReasonRolledBack))
@@ -153,7 +153,7 @@ var _ = Describe("A deployment that fails", func() {
 		Expect(k8s.Delete(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: v1alpha1.DefaultDeployer}})).To(Succeed())
 		t.failRollout(appName)
 		by := "To go back by hand: kubectl set image deployment/app app=" + oldImage + " -n " + t.namespace
-		phase := t.phaseFails("DEPLOY", v1alpha1.FailureUser, v1alpha1.ReasonRolloutFailed, "progress deadline exceeded", "rollback failed: Deployment app: ", by)
+		phase := t.phaseFails("DEPLOY", v1alpha1.FailureUser, v1alpha1.ReasonQuotaExceeded, "progress deadline exceeded", "rollback failed: Deployment app: ", by)
 		Expect(phase).To(rolledBack(metav1.ConditionFalse, v1alpha1.ReasonRollbackFailed, "may not change Deployment app", by))
 		Expect(receipt(phase, appName).Result).To(Equal(v1alpha1.ReceiptRollbackFailed))
 		Expect(t.imageOf(appName, appName)).To(Equal(t.newImage(appName)))

@@ -7,10 +7,13 @@ import (
 	"net/http"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -61,6 +64,20 @@ func (d *Deployer) apply(ctx context.Context, change Change, options ...client.A
 		return fmt.Errorf("setting the image of %s %s/%s: %w", change.Kind, change.Namespace, change.Name, err)
 	}
 	return nil
+}
+
+// RemovePod deletes a Pod of a namespace as its deployer, if it is the one of that UID. One that is gone is no error.
+func (d *Deployer) RemovePod(ctx context.Context, namespace, serviceAccount, name string, uid types.UID) error {
+	c, err := d.as(namespace, serviceAccount)
+	if err != nil {
+		return err
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	err = c.Delete(ctx, pod, client.Preconditions{UID: &uid})
+	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return fmt.Errorf("deleting Pod %s/%s: %w", namespace, name, err)
 }
 
 func imageOnly(change Change) *unstructured.Unstructured {

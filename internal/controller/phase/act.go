@@ -49,7 +49,25 @@ func (c *Controller) act(ctx context.Context, phase *v1alpha1.Phase, plan domain
 			return err
 		}
 	}
+	for _, remove := range plan.RemovePods {
+		if err := c.remove(ctx, phase, remove); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// remove deletes a Pod of a service as the deployer. When that is refused for good, the service stays as it is.
+func (c *Controller) remove(ctx context.Context, phase *v1alpha1.Phase, remove domain.RemovePod) error {
+	err := c.Deployer.RemovePod(ctx, phase.Namespace, phase.Spec.Deployment.ServiceAccountName, remove.Pod.Name, remove.Pod.UID)
+	if !apierrors.IsForbidden(err) {
+		return err
+	}
+	cause := problem.Config(v1alpha1.ReasonDeployerForbidden, "kubectl delete pod %s -n %s lets it go on, which the deployer may not do: %v",
+		remove.Pod.Name, phase.Namespace, err)
+	return c.amend(ctx, phase, func(current *v1alpha1.Phase, status *v1alpha1.PhaseStatus) {
+		domain.Refuse(current, status, remove.Role, cause, c.Clock.Now())
+	})
 }
 
 // create makes a builder Pod. One that the Phase owns already is as good; one of somebody else is a problem,

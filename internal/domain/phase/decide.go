@@ -49,6 +49,8 @@ type Plan struct {
 	DeletePods []string
 	// PatchImages are the services to be changed now, as the deployer.
 	PatchImages []PatchImage
+	// RemovePods are Pods of services that stand in the way of their rollback, to be deleted as the deployer.
+	RemovePods []RemovePod
 	// RequeueAfter is when to look again if nothing happens before; 0: only when something happens.
 	RequeueAfter time.Duration
 }

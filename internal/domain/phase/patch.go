@@ -21,6 +21,13 @@ type PatchImage struct {
 	ResourceVersion string
 }
 
+// RemovePod asks for a Pod of a service to be deleted, so that its controller makes a new one.
+type RemovePod struct {
+	// Role of the service.
+	Role string
+	Pod  rollout.Blocker
+}
+
 func upgrade(p *v1alpha1.Phase, receipt v1alpha1.Receipt, service rollout.Service) PatchImage {
 	return PatchImage{
 		Receipt: receipt, Image: receipt.Image, ResourceVersion: service.ResourceVersion,

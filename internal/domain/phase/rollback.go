@@ -34,7 +34,7 @@ func Refuse(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, role string, cause 
 	}
 	for i := range status.Receipts {
 		if status.Receipts[i].Role == role {
-			giveUp(p, &status.Receipts[i], cause.Message)
+			giveUp(p, &status.Receipts[i], rollout.Service{}, cause.Message)
 		}
 	}
 }
@@ -72,12 +72,16 @@ func rollBack(o Observation, plan *Plan, now time.Time) {
 			continue
 		}
 		if left <= 0 {
-			giveUp(o.Phase, receipt, fmt.Sprintf("it does not run %s again after %s: %s", receipt.PreviousImage, rollbackTimeout, service.Progress.Message))
+			giveUp(o.Phase, receipt, service, fmt.Sprintf("it does not run %s again after %s: %s", receipt.PreviousImage, rollbackTimeout, service.Progress.Message))
 			continue
 		}
 		waiting = true
-		if step == revert && o.Phase.Status.Rollback != nil {
+		switch {
+		case o.Phase.Status.Rollback == nil: // not stored yet
+		case step == revert:
 			plan.PatchImages = append(plan.PatchImages, downgrade(o.Phase, *receipt, service))
+		case step == unblock:
+			plan.RemovePods = append(plan.RemovePods, RemovePod{Role: receipt.Role, Pod: *service.Trouble.Blocker})
 		}
 	}
 	if waiting {
@@ -85,7 +89,7 @@ func rollBack(o Observation, plan *Plan, now time.Time) {
 		plan.RequeueAfter = left
 		return
 	}
-	plan.PatchImages = nil
+	plan.PatchImages, plan.RemovePods = nil, nil
 	conclude(o.Phase, &plan.Status, now)
 }
 
@@ -96,6 +100,9 @@ const (
 	done   step = iota // its receipt has the result
 	revert             // its image has to be changed back
 	settle             // it has its previous image, and its rollout goes on
+	// unblock: it has its previous image, and a Pod of the failed version keeps the rollout from going on. A StatefulSet
+	// with ordered Pods waits for it to become ready, which it will not.
+	unblock
 )
 
 // bringBack tells the next step for a service, and writes the result into the receipt when there is none.
@@ -108,11 +115,15 @@ func bringBack(p *v1alpha1.Phase, receipt *v1alpha1.Receipt, service rollout.Ser
 	case live == receipt.Image && far == upgraded && receipt.PreviousImage != receipt.Image:
 		return revert
 	case live == receipt.Image && far == reverted:
-		giveUp(p, receipt, fmt.Sprintf("somebody else brought %s again after Katkit had gone back", live))
+		giveUp(p, receipt, service, fmt.Sprintf("somebody else brought %s again after Katkit had gone back", live))
 	case live == receipt.PreviousImage && far != untouched:
 		if !service.Progress.Done {
-			if reason, why := whyFailed(service, since); reason != "" {
-				giveUp(p, receipt, fmt.Sprintf("it has its previous image %s again and does not become available: %s", live, why))
+			if service.Trouble != nil && service.Trouble.Blocker != nil {
+				return unblock
+			}
+			// To the second, a condition of the rollout that failed may be as old as the rollback.
+			if reason, why := whyFailed(service, since.Add(time.Second)); reason != "" {
+				giveUp(p, receipt, service, fmt.Sprintf("it has its previous image %s again and does not become available: %s", live, why))
 				return done
 			}
 			return settle
@@ -127,12 +138,15 @@ func bringBack(p *v1alpha1.Phase, receipt *v1alpha1.Receipt, service rollout.Ser
 	return done
 }
 
-// giveUp tells that a service could not be brought back, and how a person does it.
-func giveUp(p *v1alpha1.Phase, receipt *v1alpha1.Receipt, why string) {
-	command := fmt.Sprintf("kubectl set image %s/%s %s=%s -n %s",
-		strings.ToLower(receipt.Kind), receipt.Name, receipt.Container, receipt.PreviousImage, p.Namespace)
+// giveUp tells that a service could not be brought back, and what a person does about it.
+func giveUp(p *v1alpha1.Phase, receipt *v1alpha1.Receipt, service rollout.Service, why string) {
+	kind := strings.ToLower(receipt.Kind)
+	next := fmt.Sprintf(". To go back by hand: kubectl set image %s/%s %s=%s -n %s", kind, receipt.Name, receipt.Container, receipt.PreviousImage, p.Namespace)
+	if service.Image(receipt.Container) == receipt.PreviousImage {
+		next = fmt.Sprintf(". Its image is back; see its Pods, and then: kubectl rollout status %s/%s -n %s", kind, receipt.Name, p.Namespace)
+	}
 	receipt.Result = v1alpha1.ReceiptRollbackFailed
-	receipt.Message = text.Cut(why, max(maxReceiptMessage-len(command)-32, 0)) + ". To go back by hand: " + command
+	receipt.Message = text.Cut(why, max(maxReceiptMessage-len(next), 0)) + next
 	receipt.Message = text.Cut(receipt.Message, maxReceiptMessage)
 }
 

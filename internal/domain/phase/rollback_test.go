@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/phase"
@@ -155,7 +156,8 @@ func TestRollbackGoesOnWhenTheRunEnds(t *testing.T) {
 }
 
 func TestRollbackThatFailsSaysWhatToDo(t *testing.T) {
-	const command = "To go back by hand: kubectl set image deployment/api api=acme/api:old -n d-taskrunner"
+	const command, follow = "To go back by hand: kubectl set image deployment/api api=acme/api:old -n d-taskrunner",
+		"Its image is back; see its Pods, and then: kubectl rollout status deployment/api -n d-taskrunner"
 	back := service("api", "acme/api:old")
 	back.Mark = rollout.Mark{RunUID: "run-uid"}
 	again := upgraded("api")
@@ -164,12 +166,14 @@ func TestRollbackThatFailsSaysWhatToDo(t *testing.T) {
 		api  rollout.Service
 		at   time.Time
 		want string
+		next string
 	}{
-		"the previous image does not become available": {api: troubled(back, crash), at: now, want: "does not become available: container web exited"},
-		"it takes too long":                            {api: rolling(back, going), at: now.Add(11 * time.Minute), want: "does not run acme/api:old again after 10m0s: 1 of 2 replicas updated"},
-		"it could never be changed":                    {api: troubled(upgraded("api"), crash), at: now.Add(11 * time.Minute), want: "does not run acme/api:old again after 10m0s"},
-		"somebody else goes forward":                   {api: rolling(again, going), at: now, want: "somebody else brought acme/api:new again"},
-		"of an older rollout nothing":                  {api: rolling(back, rollout.Progress{Failed: true, FailedAt: start, Message: "old"}), at: now, want: ""},
+		"the previous image does not become available":      {api: troubled(back, crash), at: now, want: "does not become available: container web exited", next: follow},
+		"it takes too long":                                 {api: rolling(back, going), at: now.Add(11 * time.Minute), want: "does not run acme/api:old again after 10m0s: 1 of 2 replicas updated", next: follow},
+		"it could never be changed":                         {api: troubled(upgraded("api"), crash), at: now.Add(11 * time.Minute), want: "does not run acme/api:old again after 10m0s", next: command},
+		"somebody else goes forward":                        {api: rolling(again, going), at: now, want: "somebody else brought acme/api:new again", next: command},
+		"of the rollout that failed in this second nothing": {api: rolling(back, rollout.Progress{Failed: true, FailedAt: metav1.NewTime(now.Truncate(time.Second)), Message: "old"}), at: now, want: ""},
+		"of an older rollout nothing":                       {api: rolling(back, rollout.Progress{Failed: true, FailedAt: start, Message: "old"}), at: now, want: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := decide(t, phase.Observation{Phase: rollingBack(t), RunActive: true, Services: map[string]rollout.Service{"api": c.api}}, c.at)
@@ -185,7 +189,7 @@ func TestRollbackThatFailsSaysWhatToDo(t *testing.T) {
 				t.Fatalf("%s, %s, %s, %v", plan.Status.State, is, receipt.Result, plan.PatchImages)
 			}
 			for _, text := range []string{receipt.Message, outcome, plan.Status.Message} {
-				if !strings.Contains(text, c.want) || !strings.Contains(text, command) {
+				if !strings.Contains(text, c.want) || !strings.Contains(text, c.next) {
 					t.Errorf("%q lacks %q or the command", text, c.want)
 				}
 			}
@@ -193,6 +197,27 @@ func TestRollbackThatFailsSaysWhatToDo(t *testing.T) {
 				t.Errorf("the cause is lost: %q", plan.Status.Message)
 			}
 		})
+	}
+}
+
+func TestRollbackRemovesThePodThatKeepsItFromGoingOn(t *testing.T) {
+	blocker := rollout.Blocker{Name: "api-1", UID: "pod-uid"}
+	back := service("api", "acme/api:old")
+	back.Mark = rollout.Mark{RunUID: "run-uid"}
+	back = troubled(back, &rollout.Trouble{Reason: v1alpha1.ReasonBlocked, Message: "waits for api-1", Final: true, Blocker: &blocker})
+	o := phase.Observation{Phase: rollingBack(t), RunActive: true, Services: map[string]rollout.Service{"api": back}}
+	plan := decide(t, o, now)
+	if diff := cmp.Diff([]phase.RemovePod{{Role: "api", Pod: blocker}}, plan.RemovePods); diff != "" || plan.Status.State != v1alpha1.PhaseRunning {
+		t.Errorf("%s (-want +got)\n%s", plan.Status.State, diff)
+	}
+	if plan := decide(t, o, now.Add(11*time.Minute)); len(plan.RemovePods) > 0 || plan.Status.Receipts[0].Result != v1alpha1.ReceiptRollbackFailed {
+		t.Errorf("%+v", plan)
+	}
+	p, _ := begun(t, newDeployment("api"))
+	forward := upgraded("api")
+	forward.Progress, forward.Trouble = going, back.Trouble
+	if plan := decide(t, phase.Observation{Phase: p, RunActive: true, Services: map[string]rollout.Service{"api": forward}}, now); len(plan.RemovePods) > 0 {
+		t.Errorf("a Pod is removed though nothing is rolled back: %+v", plan.RemovePods)
 	}
 }
 

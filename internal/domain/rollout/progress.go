@@ -29,8 +29,8 @@ func deploymentProgress(d *appsv1.Deployment) Progress {
 	case d.Status.ObservedGeneration < d.Generation:
 		return Progress{Message: "the new image is not observed yet"}
 	case exceeded(d) != nil:
-		return Progress{Failed: true, FailedAt: exceeded(d).LastUpdateTime, Message: fmt.Sprintf("progress deadline exceeded with %s%s",
-			counts(d.Status.AvailableReplicas, want, "available"), replicaFailure(d))}
+		return Progress{Failed: true, FailedAt: exceeded(d).LastUpdateTime, Message: "progress deadline exceeded with " +
+			counts(d.Status.AvailableReplicas, want, "available")}
 	case d.Status.UpdatedReplicas < want && d.Spec.Paused:
 		return Progress{Message: fmt.Sprintf("its rollouts are paused: kubectl rollout resume deployment/%s -n %s", d.Name, d.Namespace)}
 	case d.Status.UpdatedReplicas < want:

@@ -48,7 +48,7 @@ func TestDeploymentProgress(t *testing.T) {
 		"it is scaled to none":        {replicas: new(int32(0)), status: appsv1.DeploymentStatus{ObservedGeneration: 2}, want: isDone("0 of 0 replicas available")},
 		"its deadline is exceeded": {replicas: new(int32(3)),
 			status: appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 4, UpdatedReplicas: 1, AvailableReplicas: 3, Conditions: []appsv1.DeploymentCondition{quota, deadline}},
-			want:   rollout.Progress{Failed: true, Message: "progress deadline exceeded with 3 of 3 replicas available: exceeded quota: pods"}},
+			want:   rollout.Progress{Failed: true, Message: "progress deadline exceeded with 3 of 3 replicas available"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &appsv1.Deployment{ObjectMeta: ofName("api", 2), Spec: appsv1.DeploymentSpec{Replicas: c.replicas, Paused: c.paused}, Status: c.status}

@@ -29,6 +29,8 @@ type Trouble struct {
 	Reason string
 	// Message names the Pod and the container and says what is wrong, in one line of 1 KiB at most.
 	Message string
+	// Blocker is the Pod that has to go for the rollout to go on; nil when there is none.
+	Blocker *Blocker
 	// Final: it does not pass by itself, so the rollout has failed.
 	Final bool
 	// Clue is where more is to be read about it; nil when the message tells all.
@@ -44,6 +46,12 @@ type Clue struct {
 	Container string
 	// Log: the container's log, of the instance before the present one when Previous is set. Else the newest warning event.
 	Log, Previous bool
+}
+
+// Blocker is a Pod of the service's namespace.
+type Blocker struct {
+	Name string
+	UID  types.UID
 }
 
 // Diagnose tells the worst that is wrong with the Pods of a service's newest revision, or with the service itself, where
@@ -105,7 +113,13 @@ func Blocked(pods []corev1.Pod, now time.Time) *Trouble {
 	if len(all) == 0 {
 		return nil
 	}
-	return &Trouble{Reason: v1alpha1.ReasonBlocked, Final: worst.final, Message: text.Cut(text.Line(fmt.Sprintf(
+	var blocker *Blocker
+	for i := range pods {
+		if worst.final && pods[i].Name == worst.pod {
+			blocker = &Blocker{Name: pods[i].Name, UID: pods[i].UID}
+		}
+	}
+	return &Trouble{Reason: v1alpha1.ReasonBlocked, Final: worst.final, Blocker: blocker, Message: text.Cut(text.Line(fmt.Sprintf(
 		"Pod %[1]s is of another revision, and the StatefulSet waits for it to become ready instead of replacing it: "+
 			"kubectl delete pod %[1]s -n %[2]s lets it go on. Container %[3]s of that Pod: %[4]s",
 		worst.pod, pods[0].Namespace, worst.container, worst.what)), maxTrouble)}
