@@ -64,12 +64,13 @@ func FuzzExport(f *testing.F) {
 	f.Add("web", "app", "web:"+liveSHA+"."+otherSHA, "web", "web", "app")
 	f.Add("web", "", "", "", "", "")
 	f.Add(" 0", "app", "0", "0", "1", "app")
+	f.Add("0", "", "0", "1", "1", "")
 	f.Fuzz(func(t *testing.T, workload, name, image, otherName, otherImage, wanted string) {
-		if len(validation.IsDNS1123Subdomain(workload)) > 0 {
-			return // no workload has such a name
+		if len(validation.IsDNS1123Subdomain(workload)) > 0 || len(validation.IsDNS1123Label(name)) > 0 {
+			return // no workload or container has such a name
 		}
 		service := rollout.Service{Kind: "Deployment", Name: workload, Containers: []corev1.Container{{Name: name, Image: image}}}
-		if otherName != "" && otherName != name {
+		if len(validation.IsDNS1123Label(otherName)) == 0 && otherName != name {
 			service.Containers = append(service.Containers, corev1.Container{Name: otherName, Image: otherImage})
 		}
 		dockerImage, _, err := describe(service, wanted)
