@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -119,5 +120,33 @@ var _ = Describe("A deployment", func() {
 		Expect(phase.Status.Receipts).To(ConsistOf(HaveField("Result", v1alpha1.ReceiptRolledBack)))
 		Expect(condition(phase.Status.Conditions, v1alpha1.ConditionRolledBack)).To(haveStatus(metav1.ConditionTrue, v1alpha1.ReasonRolledBack))
 		expectEvent(ctx, &phase, corev1.EventTypeNormal, v1alpha1.ReasonRolledBack, "runs "+suite.images.Builder+" again")
+	})
+
+	It("that fails and cannot be taken back says what to do, which helps", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		t.service(ctx, "web", func(d *appsv1.Deployment) {
+			d.Spec.Template.Spec.Containers[0].Command = []string{"sh", "-c", needsCurl}
+		})
+		r := newBad(ctx)
+		run := t.runOf(ctx, r)
+		Eventually(t.image).WithContext(ctx).WithArguments("web").Should(Equal(suite.serviceImage(r.sha)))
+		binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: v1alpha1.DefaultDeployer}}
+		Expect(suite.Client.Delete(ctx, binding)).To(Succeed())
+		phase := expectPhaseFailed(ctx, run, "DEPLOY", v1alpha1.FailureUser, v1alpha1.ReasonCrashLoop, "exited with code 3", "panic: curl is missing",
+			"rollback failed: Deployment web: ", "To go back by hand: kubectl set image deployment/web web="+suite.images.Builder+" -n "+t.namespace)
+		Expect(phase.Status.Receipts).To(ConsistOf(HaveField("Result", v1alpha1.ReceiptRollbackFailed)))
+		Expect(condition(phase.Status.Conditions, v1alpha1.ConditionRolledBack)).To(haveStatus(metav1.ConditionFalse, v1alpha1.ReasonRollbackFailed))
+		Expect(condition(phase.Status.Conditions, v1alpha1.ConditionRolledBack).Message).To(contain("may not change Deployment web", "kubectl create rolebinding"))
+
+		By("doing as it says")
+		byHand := client.RawPatch("application/strategic-merge-patch+json",
+			[]byte(`{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"`+suite.images.Builder+`"}]}}}}`))
+		deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "web"}}
+		Expect(suite.Client.Patch(ctx, deployment, byHand)).To(Succeed())
+		delete(t.services, "Deployment/web") // it was changed by hand
+		Eventually(func(g Gomega, ctx context.Context) {
+			g.Expect(suite.Client.Get(ctx, client.ObjectKeyFromObject(deployment), deployment)).To(Succeed())
+			g.Expect(deployment.Status).To(And(HaveField("ObservedGeneration", deployment.Generation), HaveField("AvailableReplicas", int32(1)), HaveField("Replicas", int32(1))))
+		}).WithContext(ctx).Should(Succeed())
 	})
 })

@@ -141,12 +141,12 @@ func bringBack(p *v1alpha1.Phase, receipt *v1alpha1.Receipt, service rollout.Ser
 // giveUp tells that a service could not be brought back, and what a person does about it.
 func giveUp(p *v1alpha1.Phase, receipt *v1alpha1.Receipt, service rollout.Service, why string) {
 	kind := strings.ToLower(receipt.Kind)
-	next := fmt.Sprintf(". To go back by hand: kubectl set image %s/%s %s=%s -n %s", kind, receipt.Name, receipt.Container, receipt.PreviousImage, p.Namespace)
+	next := fmt.Sprintf("To go back by hand: kubectl set image %s/%s %s=%s -n %s", kind, receipt.Name, receipt.Container, receipt.PreviousImage, p.Namespace)
 	if service.Image(receipt.Container) == receipt.PreviousImage {
-		next = fmt.Sprintf(". Its image is back; see its Pods, and then: kubectl rollout status %s/%s -n %s", kind, receipt.Name, p.Namespace)
+		next = fmt.Sprintf("Its image is back; see its Pods, and then: kubectl rollout status %s/%s -n %s", kind, receipt.Name, p.Namespace)
 	}
 	receipt.Result = v1alpha1.ReceiptRollbackFailed
-	receipt.Message = text.Cut(why, max(maxReceiptMessage-len(next), 0)) + next
+	receipt.Message = next + ". " + why // what to do comes first, lest it be cut where there is less room
 	receipt.Message = text.Cut(receipt.Message, maxReceiptMessage)
 }
 

@@ -233,7 +233,7 @@ func TestRefusedChange(t *testing.T) {
 	phase.Refuse(p, &p.Status, "api", problem.Config(v1alpha1.ReasonDeployerForbidden, "may not any more"), now)
 	status := decide(t, o, now).Status
 	if status.State != v1alpha1.PhaseFailed || reason(status) != v1alpha1.ReasonPatchRejected || !strings.HasPrefix(status.Message, "denied by a policy. rollback failed: ") ||
-		!strings.Contains(status.Receipts[0].Message, "may not any more. To go back by hand") || status.Receipts[1].Result != v1alpha1.ReceiptUnchanged {
+		!strings.Contains(status.Receipts[0].Message, "-n d-taskrunner. may not any more") || status.Receipts[1].Result != v1alpha1.ReceiptUnchanged {
 		t.Errorf("%+v", status)
 	}
 	ended := *status.DeepCopy()

@@ -1,0 +1,71 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"katkit.dev/katkit/test/fakegithub"
+)
+
+// plugin runs kubectl-katkit, as it was built for this suite, in the tenant. It returns what it printed and its exit code.
+func (t *tenant) plugin(ctx context.Context, args ...string) (output string, code int) {
+	GinkgoHelper()
+	command := exec.CommandContext(ctx, filepath.Join("..", "..", "bin", "kubectl-katkit"), append(args, "-n", t.namespace)...)
+	out, err := command.CombinedOutput()
+	if exit, ended := errors.AsType[*exec.ExitError](err); ended {
+		return string(out), exit.ExitCode()
+	}
+	Expect(err).NotTo(HaveOccurred())
+	return string(out), 0
+}
+
+var _ = Describe("The plugin", func() {
+	It("describes what runs, so that a deployment of it changes the tag and nothing else, and tells so before and after", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		t.service(ctx, "web", func(d *appsv1.Deployment) {
+			sidecar := corev1.Container{Name: "sidecar", Image: suite.images.Agent, Command: []string{"sleep", "infinity"}}
+			d.Spec.Template.Spec.Containers = append(d.Spec.Template.Spec.Containers, sidecar)
+		})
+		t.service(ctx, "api")
+
+		By("exporting it into a working copy that is valid")
+		copied := GinkgoT().TempDir()
+		path := filepath.Join(copied, descriptionFile)
+		Expect(os.MkdirAll(filepath.Dir(path), 0o750)).To(Succeed())
+		printed, code := t.plugin(ctx, "export", "deployment/web", "deploy/api", "-f", path)
+		Expect(code).To(Equal(0), printed)
+		description, err := os.ReadFile(path) //nolint:gosec // the test's own file
+		Expect(err).NotTo(HaveOccurred())
+		files := map[string]string{configFile: workflow(deploy), "ci.sh": script("true"), descriptionFile: string(description)}
+		Expect(os.WriteFile(filepath.Join(copied, configFile), []byte(files[configFile]), 0o600)).To(Succeed())
+		printed, code = t.plugin(ctx, "validate", copied)
+		Expect(code).To(Equal(0), printed)
+		Expect(printed).To(contain("0 errors, 0 warnings", suite.serviceImage("<hubtag>")))
+
+		By("telling what a deployment of the commit changes")
+		r := newRepositoryOf(ctx, fakegithub.Texts(files))
+		link := t.link(ctx, r)
+		diff := func() (string, int) {
+			return t.plugin(ctx, "diff", "--link", link, "--sha", r.sha, "--github-host", "github.com="+suite.github.URL)
+		}
+		printed, code = diff()
+		Expect(code).To(Equal(1), printed)
+		Expect(printed).To(contain("web", "api", suite.images.Builder, suite.serviceImage(r.sha)))
+
+		By("deploying it, which changes no more; the specs are compared after every spec")
+		succeeded(ctx, t.run(ctx, link, r.sha))
+		for _, name := range []string{"web", "api"} {
+			Expect(t.image(ctx, name)).To(Equal(suite.serviceImage(r.sha)))
+		}
+		printed, code = diff()
+		Expect(code).To(Equal(0), printed)
+	})
+})
