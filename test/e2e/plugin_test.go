@@ -42,7 +42,7 @@ var _ = Describe("The plugin", func() {
 		Expect(os.MkdirAll(filepath.Dir(path), 0o750)).To(Succeed())
 		printed, code := t.plugin(ctx, "export", "deployment/web", "deploy/api", "-f", path)
 		Expect(code).To(Equal(0), printed)
-		description, err := os.ReadFile(path) //nolint:gosec // the test's own file
+		description, err := os.ReadFile(path)
 		Expect(err).NotTo(HaveOccurred())
 		files := map[string]string{configFile: workflow(deploy), "ci.sh": script("true"), descriptionFile: string(description)}
 		Expect(os.WriteFile(filepath.Join(copied, configFile), []byte(files[configFile]), 0o600)).To(Succeed())
