@@ -182,8 +182,8 @@ func TestFixtureRepositories(t *testing.T) {
 		"folders/two":    {[]servicedesc.Change{{Role: "two", Image: "example/two:" + sha}}, 0},
 		"commented":      {[]servicedesc.Change{{Role: "web", Image: "example/web:" + sha}}, 0},
 		"bom-crlf": {[]servicedesc.Change{
-			{Role: "web", Image: "registry.example.com:5000/team/web:" + sha},
-			{Role: "worker", Image: "registry.example.com:5000/team/worker:" + sha},
+			{Role: "web", Image: "example/team/web:" + sha},
+			{Role: "worker", Image: "example/team/worker:" + sha},
 		}, 0},
 	}
 	for folder, tt := range tests {
