@@ -141,17 +141,20 @@ func restOfSpec(was, is appsv1.Deployment) check {
 	if !equality.Semantic.DeepEqual(expected.Spec, is.Spec) {
 		return check{false, dev.name, "rest of spec", "changed:\n" + cmp.Diff(expected.Spec, is.Spec)}
 	}
-	if diff := cmp.Diff(kept(was.ObjectMeta), kept(is.ObjectMeta)); diff != "" {
+	if diff := cmp.Diff(kept(was.ObjectMeta, katkits...), kept(is.ObjectMeta, katkits...)); diff != "" {
 		return check{false, dev.name, "metadata", "changed:\n" + diff}
 	}
 	return check{true, dev.name, "rest of spec", "every other field unchanged"}
 }
 
-// kept is the metadata that people own: all but what Kubernetes itself counts there.
-func kept(meta metav1.ObjectMeta) map[string]map[string]string {
+// katkits are the annotations by which Katkit tells whose change it was.
+var katkits = []string{v1alpha1.AnnotationRun, v1alpha1.AnnotationRunUID, v1alpha1.AnnotationSHA, v1alpha1.AnnotationChangeCause}
+
+// kept is the metadata that people own: all but what Kubernetes itself counts there, and the annotations left out.
+func kept(meta metav1.ObjectMeta, without ...string) map[string]map[string]string {
 	annotations := map[string]string{}
 	for name, value := range meta.Annotations {
-		if !strings.HasPrefix(name, "deployment.kubernetes.io/") {
+		if !strings.HasPrefix(name, "deployment.kubernetes.io/") && !slices.Contains(without, name) {
 			annotations[name] = value
 		}
 	}
