@@ -67,4 +67,34 @@ type BuilderClassSpec struct {
 	// resources of the build container where the link asks for none.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// retry says what is tried again by itself where the link does not say.
+	// +optional
+	Retry RetrySpec `json:"retry,omitempty,omitzero"`
+
+	// maxParallelism caps the parallelism of a phase: a workflow that asks for more is refused. Absent: no cap but the API's.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	MaxParallelism int32 `json:"maxParallelism,omitempty"`
+
+	// maxTimeout caps the timeout of an execution phase; a longer one is cut to it. Absent: no cap.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="maxTimeout is 1s at least"
+	MaxTimeout *metav1.Duration `json:"maxTimeout,omitempty"`
+
+	// maxUnscheduledTimeout caps how long a builder Pod may wait for a node. Absent: no cap.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="maxUnscheduledTimeout is 1s at least"
+	MaxUnscheduledTimeout *metav1.Duration `json:"maxUnscheduledTimeout,omitempty"`
+
+	// maxQueueTimeout caps how long a phase may wait for its turn. Absent: no cap.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="maxQueueTimeout is 1s at least"
+	MaxQueueTimeout *metav1.Duration `json:"maxQueueTimeout,omitempty"`
+
+	// maxRunTimeout caps the timeout of a run. Absent: no cap.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="maxRunTimeout is 1s at least"
+	MaxRunTimeout *metav1.Duration `json:"maxRunTimeout,omitempty"`
 }

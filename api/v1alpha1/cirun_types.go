@@ -12,6 +12,7 @@ import (
 // +kubebuilder:printcolumn:name="Link",type=string,JSONPath=`.spec.link.name`
 // +kubebuilder:printcolumn:name="SHA",type=string,JSONPath=`.status.sha`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Waiting for",type=string,priority=1,JSONPath=`.status.waitingFor`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Succeeded")].message`
 // +kubebuilder:printcolumn:name="Started",type=date,JSONPath=`.status.startTime`
 // +kubebuilder:printcolumn:name="Completed",type=date,JSONPath=`.status.completionTime`
@@ -23,9 +24,8 @@ type CIRun struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
-	// spec is what was asked for. Immutable: a different commit is a different run.
+	// spec is what was asked for. Immutable but for cancelled: a different commit is a different run.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable: make a new run"
 	Spec CIRunSpec `json:"spec,omitzero"`
 	// status is how far it is.
 	// +optional
@@ -43,14 +43,38 @@ type CIRunList struct {
 }
 
 // CIRunSpec says which commit of which link is run.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.commit) != has(self.rerunOf)",message="a run has either commit, which says what is run, or rerunOf, which repeats a run"
+// +kubebuilder:validation:XValidation:rule="!has(self.fromPhase) || has(self.rerunOf)",message="fromPhase goes with rerunOf: it names the phase of the repeated run to begin with"
+// +kubebuilder:validation:XValidation:rule="!has(self.rerunOf) || !has(self.phases)",message="a re-run has the phases of the run that it repeats: leave phases out, or start a run of the commit"
+// +kubebuilder:validation:XValidation:rule="has(self.commit) == has(oldSelf.commit) && has(self.rerunOf) == has(oldSelf.rerunOf) && has(self.fromPhase) == has(oldSelf.fromPhase) && has(self.phases) == has(oldSelf.phases) && has(self.env) == has(oldSelf.env) && has(self.timeout) == has(oldSelf.timeout) && has(self.allowOlder) == has(oldSelf.allowOlder)",message="the spec of a CIRun is immutable but for cancelled: make a new run"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancelled) || !oldSelf.cancelled || (has(self.cancelled) && self.cancelled)",message="a cancelled run stays so: start a new run, or repeat this one with rerunOf"
 type CIRunSpec struct {
 	// link names the TenantRepoLink of this namespace.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable but for cancelled: make a new run"
 	Link ObjectName `json:"link,omitzero"`
 
-	// commit says which commit is run.
-	// +required
-	Commit CommitSelector `json:"commit,omitzero"`
+	// commit says which commit is run. Absent in a re-run, which runs that of the run that it repeats.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable but for cancelled: make a new run"
+	Commit CommitSelector `json:"commit,omitempty,omitzero"`
+
+	// rerunOf names a run of the same link that has ended, and is repeated: the same commit, phases and variables. Phases
+	// before fromPhase that succeeded there are carried over, with their outputs. Approvals are not.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable but for cancelled: make a new run"
+	RerunOf string `json:"rerunOf,omitempty"`
+
+	// fromPhase names the phase that a re-run begins with; phases of lower order must have succeeded. Absent: with the first
+	// phases that did not succeed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable but for cancelled: make a new run"
+	FromPhase string `json:"fromPhase,omitempty"`
 
 	// phases overrides the workflow of the repository and the link for this run.
 	// +optional
@@ -58,18 +82,34 @@ type CIRunSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:XValidation:rule="self.filter(p, p.type == 'Deployment').size() <= 1",message="a workflow has at most one phase of type Deployment"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable but for cancelled: make a new run"
 	Phases []PhaseTemplate `json:"phases,omitempty"`
 
 	// env are variables for ci.sh in every phase of this run. They win over the link's and the phase's.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable but for cancelled: make a new run"
 	Env []EnvVar `json:"env,omitempty"`
 
 	// allowOlder lets the run deploy a commit that is older than the live one: one that the live commit comes from.
 	// Without it such a deployment is refused.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable but for cancelled: make a new run"
 	AllowOlder bool `json:"allowOlder,omitempty"`
+
+	// timeout of the run, from its start to its end; the time in which it waits for approval does not count. 3h when absent.
+	// The BuilderClass may cap it.
+	// +optional
+	// +default="3h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="timeout is 1s at least"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable but for cancelled: make a new run"
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+
+	// cancelled stops the run: what has not begun does not begin, ci.sh is told to end, and a deployment under way is rolled
+	// back. Once true it stays so.
+	// +optional
+	Cancelled bool `json:"cancelled,omitempty"`
 }
 
 // CommitSelector names a commit in exactly one way. A branch or pull request is resolved once and the
@@ -98,12 +138,14 @@ type CommitSelector struct {
 }
 
 // RunState is the lifecycle of a run.
-// +kubebuilder:validation:Enum=Pending;Running;WaitingForApproval;Succeeded;Failed
+// +kubebuilder:validation:Enum=Pending;Queued;Running;WaitingForApproval;Succeeded;Failed;Cancelled
 type RunState string
 
 const (
 	// RunPending has not begun: its link or commit is still looked for.
 	RunPending RunState = "Pending"
+	// RunQueued has nothing under way: its next phase waits for its turn in the tenant or for a builder.
+	RunQueued RunState = "Queued"
 	// RunRunning has phases under way.
 	RunRunning RunState = "Running"
 	// RunWaitingForApproval has nothing under way but phases that wait for spec.approved.
@@ -112,10 +154,12 @@ const (
 	RunSucceeded RunState = "Succeeded"
 	// RunFailed: a phase failed, or the run could not begin. Final.
 	RunFailed RunState = "Failed"
+	// RunCancelled: it was stopped by somebody, or a newer run took its place. Final.
+	RunCancelled RunState = "Cancelled"
 )
 
 // Terminal tells whether the state is final.
-func (s RunState) Terminal() bool { return s == RunSucceeded || s == RunFailed }
+func (s RunState) Terminal() bool { return s == RunSucceeded || s == RunFailed || s == RunCancelled }
 
 // CIRunStatus is how far a run is.
 type CIRunStatus struct {
@@ -172,6 +216,23 @@ type CIRunStatus struct {
 	// +kubebuilder:validation:items:MaxLength=512
 	Warnings []string `json:"warnings,omitempty"`
 
+	// waitingFor tells what a queued phase of the run waits for: which run is in the way, and at what position it waits.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=1024
+	WaitingFor string `json:"waitingFor,omitempty"`
+
+	// stop tells why the run is being stopped, or was.
+	// +optional
+	Stop *StopStatus `json:"stop,omitempty"`
+
+	// outputs are what the phases that succeeded left in $KATKIT_OUTPUT, those of later phases winning.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=128
+	Outputs []Output `json:"outputs,omitempty"`
+
 	// phases of the run, in their order.
 	// +optional
 	// +listType=map
@@ -186,6 +247,11 @@ type CIRunStatus struct {
 	// completionTime is when the run ended.
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+
+	// trimTime is when the Phases and logs of a run were removed that its link's retention would delete, but that was not
+	// made by Katkit: whoever applies it from Git would apply it again.
+	// +optional
+	TrimTime *metav1.Time `json:"trimTime,omitempty"`
 }
 
 // RunPhaseStatus is a phase of a run at a glance; the Phase object tells the rest.
@@ -201,6 +267,12 @@ type RunPhaseStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	PhaseName string `json:"phaseName,omitempty"`
+
+	// carriedFrom names the run in which the phase succeeded, when this run repeats it and did not run the phase again.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	CarriedFrom string `json:"carriedFrom,omitempty"`
 
 	// type of the phase.
 	// +required

@@ -1,5 +1,7 @@
 package v1alpha1
 
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 // PhaseType is what a phase does.
 // +kubebuilder:validation:Enum=Execution;Deployment
 type PhaseType string
@@ -92,6 +94,11 @@ type PhaseTemplate struct {
 	// +optional
 	Approval ApprovalMode `json:"approval,omitempty"`
 
+	// failFast stops the other builder Pods of the phase when one of them failed; the results of all are kept. True when
+	// absent.
+	// +optional
+	FailFast *bool `json:"failFast,omitempty"`
+
 	// allocationTag asks for a Node whose label katkit.dev/allocation-tag has this value.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -106,4 +113,52 @@ type ObjectName struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
+}
+
+// RetrySpec says what is tried again by itself.
+type RetrySpec struct {
+	// onInfra lets an execution phase be tried again, up to 3 attempts in all, when the cluster failed it (class Infra: node
+	// lost, Pod evicted or deleted) after its ci.sh had started. ci.sh has to bear being run twice. Without it only an
+	// attempt whose ci.sh had not started is tried again.
+	// +optional
+	OnInfra bool `json:"onInfra,omitempty"`
+}
+
+// Output is a variable that ci.sh left for later phases in the file $KATKIT_OUTPUT.
+type Output struct {
+	// name of the variable.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Name string `json:"name,omitempty"`
+
+	// value of the variable. Empty when absent.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=2048
+	Value string `json:"value,omitempty"`
+}
+
+// StopStatus tells why a run or a phase is being stopped before it has ended by itself, and since when. It is written
+// before anything is stopped, and stays.
+type StopStatus struct {
+	// reason of the stop, in one word.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Reason string `json:"reason,omitempty"`
+
+	// failureClass of the phase that is stopped; absent when that is no failure (it was cancelled).
+	// +optional
+	FailureClass FailureClass `json:"failureClass,omitempty"`
+
+	// message tells why.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Message string `json:"message,omitempty"`
+
+	// startTime is when the stop began.
+	// +required
+	StartTime metav1.Time `json:"startTime,omitzero"`
 }

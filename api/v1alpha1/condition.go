@@ -24,10 +24,21 @@ const (
 	ReasonRunning = "Running"
 	// ReasonWaitingForApproval: a phase waits for spec.approved.
 	ReasonWaitingForApproval = "WaitingForApproval"
+	// ReasonQueued: a phase is ready to begin and waits for its turn in the tenant, or for a builder.
+	ReasonQueued = "Queued"
 	// ReasonSucceeded: ended well.
 	ReasonSucceeded = "Succeeded"
 	// ReasonSkipped: a phase never began because one before it failed.
 	ReasonSkipped = "Skipped"
+
+	// ReasonCancelled: somebody set spec.cancelled of the run.
+	ReasonCancelled = "Cancelled"
+	// ReasonSuperseded: a newer commit of the same branch or pull request is run, and the link's concurrency.policy is CancelOlder.
+	ReasonSuperseded = "Superseded"
+	// ReasonLinkDeleted: the run's link was deleted while it was under way.
+	ReasonLinkDeleted = "LinkDeleted"
+	// ReasonReplicaFailed: a builder Pod was stopped since another one of its phase had failed.
+	ReasonReplicaFailed = "ReplicaFailed"
 
 	// ReasonNotATenant: the Namespace has no label katkit.dev/tenant.
 	ReasonNotATenant = "NotATenant"
@@ -86,6 +97,23 @@ const (
 	ReasonPodFailed = "PodFailed"
 	// ReasonTimedOut: the phase took longer than its timeout.
 	ReasonTimedOut = "TimedOut"
+	// ReasonRunTimedOut: the run took longer than its timeout.
+	ReasonRunTimedOut = "RunTimedOut"
+	// ReasonQueueTimedOut: the phase waited longer for its turn than its queueTimeout.
+	ReasonQueueTimedOut = "QueueTimedOut"
+	// ReasonUnscheduledTimedOut: no node took a builder Pod within the unscheduledTimeout.
+	ReasonUnscheduledTimedOut = "UnscheduledTimedOut"
+	// ReasonStopped: a builder Pod was stopped together with its phase.
+	ReasonStopped = "Stopped"
+	// ReasonNotStopped: a builder Pod did not end in time after it was told to; its node is lost, say.
+	ReasonNotStopped = "NotStopped"
+
+	// ReasonRerunNotFound: the run that is to be repeated is not there.
+	ReasonRerunNotFound = "RerunNotFound"
+	// ReasonRerunNotPossible: the run that is to be repeated has not ended, was trimmed, or has no such phase to begin with.
+	ReasonRerunNotPossible = "RerunNotPossible"
+	// ReasonInvalidParallelism: a phase asks for more builder Pods than the BuilderClass allows.
+	ReasonInvalidParallelism = "InvalidParallelism"
 
 	// ReasonDeployerForbidden: the deployer ServiceAccount is missing or may not patch the workload.
 	ReasonDeployerForbidden = "DeployerForbidden"

@@ -42,6 +42,13 @@ const (
 	AnnotationChangeCause = "kubernetes.io/change-cause"
 )
 
+// FinalizerDeployment on a Phase of type Deployment keeps it until it has ended, so that a deployment whose run is deleted
+// half way is taken back first.
+const FinalizerDeployment = "katkit.dev/deployment"
+
+// VerbApprove is the virtual verb on phases that an admission policy asks the authorizer for when a Phase is approved.
+const VerbApprove = "approve"
+
 // DefaultDeployer is the ServiceAccount that changes a tenant's workloads when the link names no other.
 const DefaultDeployer = "katkit-deployer"
 

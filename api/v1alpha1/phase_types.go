@@ -25,7 +25,7 @@ type Phase struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
-	// spec is what is to be done. Immutable but for approved.
+	// spec is what is to be done. Immutable but for approved and approvedBy.
 	// +required
 	Spec PhaseSpec `json:"spec,omitzero"`
 	// status is how far it is.
@@ -51,6 +51,8 @@ type PhaseList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.after) == has(oldSelf.after) && (!has(self.after) || self.after == oldSelf.after)",message="after is immutable"
 // +kubebuilder:validation:XValidation:rule="has(self.execution) == has(oldSelf.execution) && has(self.deployment) == has(oldSelf.deployment)",message="execution and deployment are immutable"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.approved) || !oldSelf.approved || (has(self.approved) && self.approved)",message="an approval cannot be taken back"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.approvedBy) || (has(self.approvedBy) && self.approvedBy == oldSelf.approvedBy)",message="approvedBy is immutable once it is there"
+// +kubebuilder:validation:XValidation:rule="has(self.queueTimeout) == has(oldSelf.queueTimeout)",message="queueTimeout is immutable"
 type PhaseSpec struct {
 	// run names the CIRun of this namespace that the phase belongs to.
 	// +required
@@ -90,6 +92,11 @@ type PhaseSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="timeout is immutable"
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 
+	// queueTimeout is how long the phase may wait for its turn in the tenant, or for a builder. Absent: as long as it takes.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="queueTimeout is immutable"
+	QueueTimeout *metav1.Duration `json:"queueTimeout,omitempty"`
+
 	// approval Manual makes the phase wait for approved.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="approval is immutable"
@@ -98,6 +105,12 @@ type PhaseSpec struct {
 	// approved lets a phase with approval Manual begin. Once true it stays so.
 	// +optional
 	Approved bool `json:"approved,omitempty"`
+
+	// approvedBy is the user who set approved. An admission policy of config/policy fills it in, and refuses any other name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ApprovedBy string `json:"approvedBy,omitempty"`
 
 	// execution is what a phase of type Execution runs.
 	// +optional
@@ -148,6 +161,25 @@ type ExecutionSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=64
 	Parallelism int32 `json:"parallelism,omitempty"`
+
+	// failFast stops the other builder Pods when one of them failed.
+	// +optional
+	FailFast bool `json:"failFast,omitempty"`
+
+	// retryOnInfra lets the phase be tried again when the cluster failed it after its ci.sh had started.
+	// +optional
+	RetryOnInfra bool `json:"retryOnInfra,omitempty"`
+
+	// unscheduledTimeout is how long a builder Pod may wait for a node. Absent: as long as the phase's timeout allows.
+	// +optional
+	UnscheduledTimeout *metav1.Duration `json:"unscheduledTimeout,omitempty"`
+
+	// carriedOutputs are those of the phases that a re-run did not run again.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=128
+	CarriedOutputs []Output `json:"carriedOutputs,omitempty"`
 
 	// resources of the build container.
 	// +optional
@@ -201,11 +233,11 @@ type ServiceImage struct {
 }
 
 // PhaseState is the lifecycle of a phase.
-// +kubebuilder:validation:Enum=Pending;WaitingForApproval;Running;Succeeded;Failed;Skipped
+// +kubebuilder:validation:Enum=Pending;WaitingForApproval;Running;Succeeded;Failed;Cancelled;Skipped
 type PhaseState string
 
 const (
-	// PhasePending waits for the phases before it.
+	// PhasePending waits for the phases before it, or for its turn in the tenant (reason Queued).
 	PhasePending PhaseState = "Pending"
 	// PhaseWaitingForApproval waits for spec.approved.
 	PhaseWaitingForApproval PhaseState = "WaitingForApproval"
@@ -215,13 +247,15 @@ const (
 	PhaseSucceeded PhaseState = "Succeeded"
 	// PhaseFailed ended badly. Final.
 	PhaseFailed PhaseState = "Failed"
-	// PhaseSkipped never began because one before it failed. Final.
+	// PhaseCancelled was stopped with its run. Final.
+	PhaseCancelled PhaseState = "Cancelled"
+	// PhaseSkipped never began because one before it did not succeed, or its run was stopped. Final.
 	PhaseSkipped PhaseState = "Skipped"
 )
 
 // Terminal tells whether the state is final.
 func (s PhaseState) Terminal() bool {
-	return s == PhaseSucceeded || s == PhaseFailed || s == PhaseSkipped
+	return s == PhaseSucceeded || s == PhaseFailed || s == PhaseCancelled || s == PhaseSkipped
 }
 
 // FailureClass tells whose a failure is, and so what can be done about it.
@@ -280,6 +314,26 @@ type PhaseStatus struct {
 	// +optional
 	Rollback *RollbackStatus `json:"rollback,omitempty"`
 
+	// stop tells why a phase that had begun is being stopped, or was.
+	// +optional
+	Stop *StopStatus `json:"stop,omitempty"`
+
+	// outputs are what ci.sh left in $KATKIT_OUTPUT. Of several replicas that set the same name, the one with the lowest index
+	// counts.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=128
+	Outputs []Output `json:"outputs,omitempty"`
+
+	// approval tells who let a phase with approval Manual begin. Absent until it was asked for.
+	// +optional
+	Approval *ApprovalStatus `json:"approval,omitempty"`
+
+	// queueTime is when the phase was ready to begin and had to wait for its turn. Absent when it had not.
+	// +optional
+	QueueTime *metav1.Time `json:"queueTime,omitempty"`
+
 	// startTime is when the phase began.
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
@@ -287,6 +341,24 @@ type PhaseStatus struct {
 	// completionTime is when the phase ended.
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+}
+
+// ApprovalStatus is the approval of a phase: asked for, and given.
+type ApprovalStatus struct {
+	// requestTime is when the phase began to wait for it.
+	// +required
+	RequestTime metav1.Time `json:"requestTime,omitzero"`
+
+	// by is the user who approved. Absent while it is not approved, and where the cluster has no admission policy that
+	// tells.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=253
+	By string `json:"by,omitempty"`
+
+	// time when Katkit saw the approval.
+	// +optional
+	Time *metav1.Time `json:"time,omitempty"`
 }
 
 // RollbackStatus is why a deployment is taken back, and since when.
@@ -320,12 +392,22 @@ type AttemptStatus struct {
 	// +kubebuilder:validation:Maximum=3
 	Number int32 `json:"number,omitempty"`
 
-	// replicas are the builder Pods of the attempt.
+	// replicas are the builder Pods of the attempt: in the first one all, later those that have to be tried again.
 	// +optional
 	// +listType=map
 	// +listMapKey=index
 	// +kubebuilder:validation:MaxItems=64
 	Replicas []ReplicaStatus `json:"replicas,omitempty"`
+
+	// message tells why the attempt failed and is followed by another. Absent for the last attempt.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// retryTime is when the next attempt begins. Absent for the last attempt.
+	// +optional
+	RetryTime *metav1.Time `json:"retryTime,omitempty"`
 }
 
 // ReplicaStatus is one builder Pod and what came of it.

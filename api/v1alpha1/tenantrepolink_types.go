@@ -108,6 +108,14 @@ type TenantRepoLinkSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.filter(p, p.type == 'Deployment').size() <= 1",message="a workflow has at most one phase of type Deployment"
 	Phases []PhaseTemplate `json:"phases,omitempty"`
 
+	// concurrency says what becomes of runs that are under way when a newer one is asked for.
+	// +optional
+	Concurrency ConcurrencySpec `json:"concurrency,omitempty,omitzero"`
+
+	// retention says how many runs of this link that have ended are kept, and how long.
+	// +optional
+	Retention RetentionSpec `json:"retention,omitempty,omitzero"`
+
 	// pollInterval is how often the repository and its home branch are checked. 1m when absent, 10s at least.
 	// +optional
 	// +default="1m"
@@ -153,6 +161,66 @@ type BuilderSpec struct {
 	// +default="1h"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="timeout is 1s at least"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
+
+	// unscheduledTimeout is how long a builder Pod may wait for a node. 15m when absent.
+	// +optional
+	// +default="15m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="unscheduledTimeout is 1s at least"
+	UnscheduledTimeout *metav1.Duration `json:"unscheduledTimeout,omitempty"`
+
+	// queueTimeout is how long a phase may wait for its turn in the tenant, or for a builder. 24h when absent.
+	// +optional
+	// +default="24h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="queueTimeout is 1s at least"
+	QueueTimeout *metav1.Duration `json:"queueTimeout,omitempty"`
+
+	// retry says what is tried again by itself. Absent: what the BuilderClass says.
+	// +optional
+	Retry *RetrySpec `json:"retry,omitempty"`
+}
+
+// ConcurrencyPolicy says what becomes of older runs.
+// +kubebuilder:validation:Enum=Queue;CancelOlder
+type ConcurrencyPolicy string
+
+const (
+	// ConcurrencyQueue lets every run come to its own end, first come, first served.
+	ConcurrencyQueue ConcurrencyPolicy = "Queue"
+	// ConcurrencyCancelOlder cancels the runs of older commits of a branch or pull request when a newer one is run.
+	ConcurrencyCancelOlder ConcurrencyPolicy = "CancelOlder"
+)
+
+// ConcurrencySpec says what becomes of runs that are under way when a newer one is asked for.
+type ConcurrencySpec struct {
+	// policy Queue runs them all, first come, first served. CancelOlder cancels those of older commits of the same branch or
+	// pull request that have not begun to deploy. Queue when absent.
+	// +optional
+	// +default="Queue"
+	Policy ConcurrencyPolicy `json:"policy,omitempty"`
+}
+
+// RetentionSpec says how many ended runs are kept, and how long. What is beyond is deleted with its Phases and logs; of a
+// run that was not made by Katkit but applied (from Git, say), only the Phases and logs are.
+type RetentionSpec struct {
+	// succeeded is the number of succeeded runs that are kept. 10 when absent.
+	// +optional
+	// +default=10
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Succeeded *int32 `json:"succeeded,omitempty"`
+
+	// failed is the number of failed and cancelled runs that are kept. 20 when absent.
+	// +optional
+	// +default=20
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Failed *int32 `json:"failed,omitempty"`
+
+	// ttl is how long an ended run is kept. 168h (a week) when absent.
+	// +optional
+	// +default="168h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="ttl is 1m at least"
+	TTL *metav1.Duration `json:"ttl,omitempty"`
 }
 
 // DeployerSpec says who changes the tenant's workloads.
