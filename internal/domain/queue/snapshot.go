@@ -1,0 +1,141 @@
+package queue
+
+import (
+	"cmp"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+)
+
+// Snapshot is who is under way and who waits, in the tenants that were looked at.
+type Snapshot struct {
+	entries []entry
+	// planned are the runs that have yet to deploy, or may have.
+	planned []ticket
+	// builders is how many builder Pods the cluster may have at once; 0: any number.
+	builders int32
+}
+
+// ticket is a run's place in the order of its tenant: first come, first served.
+type ticket struct {
+	tenant  string
+	run     string
+	uid     types.UID
+	link    string
+	created time.Time
+}
+
+// before tells whether a run came before another one of its tenant. Runs of one second go by their names.
+func (t ticket) before(other ticket) bool {
+	return cmp.Or(t.created.Compare(other.created), cmp.Compare(t.run, other.run)) < 0
+}
+
+// entry is a Phase that is under way, or ready to begin.
+type entry struct {
+	ticket
+	phase      types.NamespacedName
+	deployment bool
+	// builders is the number of its builder Pods.
+	builders int32
+	active   bool
+}
+
+// New makes the snapshot of some tenants, of all their Phases and of their runs that have not ended. builders is how many
+// builder Pods the cluster may have at once, which makes sense with the Phases of all tenants; 0: any number.
+func New(phases []v1alpha1.Phase, runs []v1alpha1.CIRun, builders int) Snapshot {
+	s := Snapshot{builders: int32(min(builders, 1<<30))} //nolint:gosec // bounded, and a flag above zero
+	tickets := make(map[types.UID]ticket, len(runs))
+	for i := range runs {
+		run := &runs[i]
+		if run.Status.State.Terminal() || !run.DeletionTimestamp.IsZero() {
+			continue
+		}
+		place := ticket{tenant: run.Namespace, run: run.Name, uid: run.UID, link: run.Spec.Link.Name, created: run.CreationTimestamp.Time}
+		if run.Status.Stop == nil {
+			tickets[run.UID] = place
+		}
+		if willDeploy(run) {
+			s.planned = append(s.planned, place)
+		}
+	}
+	succeeded := map[types.NamespacedName]bool{}
+	for i := range phases {
+		if phases[i].Status.State == v1alpha1.PhaseSucceeded {
+			succeeded[keyOf(&phases[i])] = true
+		}
+	}
+	for i := range phases {
+		if e, relevant := entryOf(&phases[i], tickets, succeeded); relevant {
+			s.entries = append(s.entries, e)
+		}
+	}
+	return s
+}
+
+func keyOf(phase *v1alpha1.Phase) types.NamespacedName {
+	return types.NamespacedName{Namespace: phase.Namespace, Name: phase.Name}
+}
+
+// willDeploy tells whether later runs of the link let this one deploy first. One that waits for a person, or for something
+// that is missing, does not hold them up.
+func willDeploy(run *v1alpha1.CIRun) bool {
+	if run.Status.Stop != nil || run.Status.State == v1alpha1.RunWaitingForApproval {
+		return false
+	}
+	if len(run.Status.Phases) == 0 {
+		return waitsForNothing(run.Status.Conditions)
+	}
+	for _, phase := range run.Status.Phases {
+		if phase.Type == v1alpha1.PhaseDeployment && phase.CarriedFrom == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// waitsForNothing tells whether a run that was not planned yet is about to be.
+func waitsForNothing(conditions []metav1.Condition) bool {
+	for _, condition := range conditions {
+		if condition.Type == v1alpha1.ConditionSucceeded {
+			return condition.Reason == v1alpha1.ReasonPending
+		}
+	}
+	return true
+}
+
+// entryOf tells whether a Phase is under way, or ready to begin. One that was begun counts until it has ended, whatever
+// becomes of its run.
+func entryOf(phase *v1alpha1.Phase, tickets map[types.UID]ticket, succeeded map[types.NamespacedName]bool) (entry, bool) {
+	e := entry{phase: keyOf(phase), deployment: phase.Spec.Type == v1alpha1.PhaseDeployment}
+	if phase.Spec.Execution != nil {
+		e.builders = max(phase.Spec.Execution.Parallelism, 1)
+	}
+	owner := metav1.GetControllerOf(phase)
+	if owner == nil || phase.Status.State.Terminal() {
+		return e, false
+	}
+	if phase.Status.StartTime != nil {
+		e.active = true
+		e.ticket = ticket{tenant: phase.Namespace, run: phase.Spec.Run.Name, uid: owner.UID}
+		return e, true
+	}
+	place, going := tickets[owner.UID]
+	e.ticket = place
+	return e, going && phase.DeletionTimestamp.IsZero() && ready(phase, succeeded)
+}
+
+// ready tells whether nothing but its turn keeps a Phase from beginning.
+func ready(phase *v1alpha1.Phase, succeeded map[types.NamespacedName]bool) bool {
+	if phase.Spec.Approval == v1alpha1.ApprovalManual && !phase.Spec.Approved {
+		return false
+	}
+	for _, name := range phase.Spec.After {
+		if !succeeded[types.NamespacedName{Namespace: phase.Namespace, Name: name}] {
+			return false
+		}
+	}
+	return true
+}
