@@ -37,8 +37,6 @@ const (
 	ReasonSuperseded = "Superseded"
 	// ReasonLinkDeleted: the run's link was deleted while it was under way.
 	ReasonLinkDeleted = "LinkDeleted"
-	// ReasonReplicaFailed: a builder Pod was stopped since another one of its phase had failed.
-	ReasonReplicaFailed = "ReplicaFailed"
 
 	// ReasonNotATenant: the Namespace has no label katkit.dev/tenant.
 	ReasonNotATenant = "NotATenant"
@@ -103,8 +101,6 @@ const (
 	ReasonQueueTimedOut = "QueueTimedOut"
 	// ReasonUnscheduledTimedOut: no node took a builder Pod within the unscheduledTimeout.
 	ReasonUnscheduledTimedOut = "UnscheduledTimedOut"
-	// ReasonStopped: a builder Pod was stopped together with its phase.
-	ReasonStopped = "Stopped"
 	// ReasonNotStopped: a builder Pod did not end in time after it was told to; its node is lost, say.
 	ReasonNotStopped = "NotStopped"
 

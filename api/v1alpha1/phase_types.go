@@ -363,8 +363,8 @@ type ApprovalStatus struct {
 
 // RollbackStatus is why a deployment is taken back, and since when.
 type RollbackStatus struct {
-	// failureClass tells whose the failure is.
-	// +required
+	// failureClass tells whose the failure is; absent when the deployment was cancelled.
+	// +optional
 	FailureClass FailureClass `json:"failureClass,omitempty"`
 
 	// reason of the failure, in one word.

@@ -10,6 +10,7 @@ import (
 	"hash/fnv"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,14 +19,15 @@ import (
 	"katkit.dev/katkit/internal/contract"
 )
 
+// GracePeriod is what a builder Pod has between TERM and KILL; the agent's own grace for ci.sh
+// (contract.DefaultGraceSeconds) ends before it.
+const GracePeriod = (contract.DefaultGraceSeconds + 5) * time.Second
+
 const (
 	volumeWorkspace  = "workspace"
 	volumeAgent      = "agent"
 	volumeCredential = "credential"
 
-	// gracePeriodSeconds is what a builder Pod has between TERM and KILL; the agent's own grace for ci.sh
-	// (contract.DefaultGraceSeconds) ends before it.
-	gracePeriodSeconds = int64(contract.DefaultGraceSeconds + 5)
 	// maxNameLength keeps the Pod's name within a DNS label, so that it is the Pod's hostname, too.
 	maxNameLength = 63
 )
@@ -55,7 +57,7 @@ func Build(phase *v1alpha1.Phase, attempt, replica int32) *corev1.Pod {
 		},
 		Spec: corev1.PodSpec{
 			RestartPolicy:                 corev1.RestartPolicyNever,
-			TerminationGracePeriodSeconds: new(gracePeriodSeconds),
+			TerminationGracePeriodSeconds: new(int64(GracePeriod / time.Second)),
 			AutomountServiceAccountToken:  new(false),
 			EnableServiceLinks:            new(false),
 			NodeSelector:                  execution.NodeSelector,

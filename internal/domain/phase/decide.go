@@ -2,6 +2,7 @@ package phase
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,6 +10,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/domain/queue"
 	"katkit.dev/katkit/internal/domain/rollout"
 )
 
@@ -19,12 +21,20 @@ type Observation struct {
 	RunActive bool
 	// RunEnded: the run is there and has ended, so that nothing of it goes on.
 	RunEnded bool
+	// RunStop tells why the run is being stopped; nil when it is not.
+	RunStop *v1alpha1.StopStatus
+	// Deleted: the Phase is being deleted, and kept by its finalizer. NamespaceGone: together with its whole namespace.
+	Deleted, NamespaceGone bool
 	// NotATenant says that a cluster admin took the tenant's label away; nil while it is there.
 	NotATenant *problem.Problem
 	// Before are the Phases that spec.after names, by name; one that is not there has no entry.
 	Before map[string]v1alpha1.PhaseState
+	// Wait tells why it is not the phase's turn; nil when it is, or when it was not asked (see Ready).
+	Wait *queue.Wait
+	// Outputs are those of the phases before this one, the later ones winning.
+	Outputs []v1alpha1.Output
 	// Pods are the builder Pods of an execution phase, by name. One that is not in it does not exist: that
-	// was read from the API server, not only from a cache, where the status names it.
+	// was read from the API server, not only from a cache, where the status says that it is under way.
 	Pods map[string]*corev1.Pod
 	// Services are the workloads of a deployment phase as they are now, by role. A role without a
 	// workload has no entry.
@@ -45,12 +55,18 @@ type Plan struct {
 	KeepLogs []KeepLog
 	// Status is what the Phase's status shall be.
 	Status v1alpha1.PhaseStatus
+	// StopPods are builder Pods that are told to end (TERM, and KILL after their grace period) and stay, with result and log.
+	StopPods []string
 	// DeletePods are builder Pods that shall not go on.
 	DeletePods []string
+	// KillPods are builder Pods that did not end in time, to be removed at once.
+	KillPods []string
 	// PatchImages are the services to be changed now, as the deployer.
 	PatchImages []PatchImage
 	// RemovePods are Pods of services that stand in the way of their rollback, to be deleted as the deployer.
 	RemovePods []RemovePod
+	// Release: the Phase's finalizer is to be removed.
+	Release bool
 	// RequeueAfter is when to look again if nothing happens before; 0: only when something happens.
 	RequeueAfter time.Duration
 }
@@ -70,6 +86,8 @@ func Decide(o Observation, now time.Time) Plan {
 	switch {
 	case plan.Status.State.Terminal():
 		plan.DeletePods = unfinishedPods(o)
+	case o.Deleted:
+		withdraw(o, &plan, now)
 	case o.RunEnded:
 		plan.DeletePods = unfinishedPods(o)
 		stop(o, &plan, now)
@@ -77,23 +95,32 @@ func Decide(o Observation, now time.Time) Plan {
 		plan.DeletePods = unfinishedPods(o)
 	case begun(o.Phase):
 		proceed(o, &plan, now)
+	case o.RunStop != nil:
+		skip(o, &plan, o.RunStop.Message, now)
 	default:
 		begin(o, &plan, now)
 	}
+	plan.Release = slices.Contains(o.Phase.Finalizers, v1alpha1.FinalizerDeployment) && (plan.Release || plan.Status.State.Terminal())
 	return plan
+}
+
+// Ready tells whether nothing but its turn keeps a phase from beginning, so that Decide will look at Wait.
+func Ready(o Observation) bool {
+	return o.RunActive && o.RunStop == nil && !o.Deleted && !o.Phase.Status.State.Terminal() && !begun(o.Phase) &&
+		o.NotATenant == nil && gate(o) == nil && !waitsForApproval(o.Phase)
 }
 
 // NeedsServices tells whether Decide will look at the services of the phase, and whether a dry run of their
 // change shall be part of the observation.
 func NeedsServices(o Observation) (needed, dryRun bool) {
 	status := o.Phase.Status
-	if o.Phase.Spec.Type != v1alpha1.PhaseDeployment || status.State.Terminal() || !o.RunActive && !o.RunEnded {
+	if o.Phase.Spec.Type != v1alpha1.PhaseDeployment || status.State.Terminal() || o.NamespaceGone {
 		return false, false
 	}
 	if begun(o.Phase) {
-		return true, false // when the run has ended, to take the deployment back
+		return o.RunActive || o.RunEnded || o.Deleted, false // without its run, to take the deployment back
 	}
-	ready := o.RunActive && o.NotATenant == nil && gate(o) == nil && !waitsForApproval(o.Phase)
+	ready := Ready(o) && o.Wait == nil
 	return ready, ready
 }
 
@@ -107,33 +134,34 @@ func begin(o Observation, plan *Plan, now time.Time) {
 		Fail(o.Phase, &plan.Status, o.NotATenant, now)
 		return
 	}
-	if waitsForApproval(o.Phase) {
+	noteApproval(o.Phase, &plan.Status, now)
+	switch {
+	case waitsForApproval(o.Phase):
 		plan.Status.State = v1alpha1.PhaseWaitingForApproval
 		Wait(o.Phase, &plan.Status, v1alpha1.ReasonWaitingForApproval,
 			fmt.Sprintf("waits for approval: kubectl patch phase %s -n %s --type=merge -p '{\"spec\":{\"approved\":true}}'", o.Phase.Name, o.Phase.Namespace), now)
-		return
-	}
-	if o.Phase.Spec.Type == v1alpha1.PhaseDeployment {
+	case queueTimeLeft(o.Phase, now) <= 0:
+		Fail(o.Phase, &plan.Status, queueTimedOut(o), now)
+	case o.Wait != nil && len(o.Pods) == 0: // with Pods it had its turn, and the status that says so was not stored
+		Queue(o.Phase, &plan.Status, v1alpha1.ReasonQueued, o.Wait.String(), now)
+		plan.RequeueAfter = queueTimeLeft(&v1alpha1.Phase{Spec: o.Phase.Spec, Status: plan.Status}, now)
+	case o.Phase.Spec.Type == v1alpha1.PhaseDeployment:
 		beginDeployment(o, plan, now)
-		return
+	default:
+		beginExecution(o, plan, now)
 	}
-	beginExecution(o, plan, now)
 }
 
-// stop ends a phase whose run is over without it. What a deployment has changed it takes back.
-func stop(o Observation, plan *Plan, now time.Time) {
-	if !begun(o.Phase) {
-		skip(o, plan, fmt.Sprintf("run %s ended before its turn came", o.Phase.Spec.Run.Name), now)
+// noteApproval records that a phase waits for its approval, and who gave it.
+func noteApproval(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, now time.Time) {
+	if p.Spec.Approval != v1alpha1.ApprovalManual {
 		return
 	}
-	cause := problem.Config(v1alpha1.ReasonRunEnded, "stopped: run %s ended without it", o.Phase.Spec.Run.Name)
-	switch {
-	case o.Phase.Spec.Type != v1alpha1.PhaseDeployment:
-		Fail(o.Phase, &plan.Status, cause, now)
-	case o.Phase.Status.Rollback != nil:
-		rollBack(o, plan, now)
-	default:
-		takeBack(o, plan, cause, now)
+	if status.Approval == nil {
+		status.Approval = &v1alpha1.ApprovalStatus{RequestTime: *timestamp(now)}
+	}
+	if p.Spec.Approved && status.Approval.Time == nil {
+		status.Approval.By, status.Approval.Time = p.Spec.ApprovedBy, timestamp(now)
 	}
 }
 
@@ -171,7 +199,7 @@ func gate(o Observation) func(*Plan, time.Time) {
 		case !found:
 			return failing(o, problem.Config(v1alpha1.ReasonPhaseGone,
 				"Phase %s, which comes before this one, is gone; start a new run of the commit", name))
-		case state == v1alpha1.PhaseFailed || state == v1alpha1.PhaseSkipped:
+		case state != v1alpha1.PhaseSucceeded && state.Terminal():
 			return func(plan *Plan, now time.Time) {
 				skip(o, plan, fmt.Sprintf("Phase %s did not succeed", name), now)
 			}

@@ -94,6 +94,8 @@ func proceedDeployment(o Observation, plan *Plan, now time.Time) {
 	switch {
 	case len(waiting) == 0:
 		succeed(o.Phase, &plan.Status, summary(plan.Status.Receipts), now)
+	case o.RunStop != nil:
+		takeBack(o, plan, causeOf(o.RunStop), now)
 	case left <= 0:
 		takeBack(o, plan, timedOut(o, strings.Join(slices.Concat(waiting, troubles), "; ")), now)
 	default:

@@ -13,38 +13,89 @@ import (
 	"katkit.dev/katkit/internal/domain/problem"
 )
 
-// firstAttempt is the number of a phase's first and only attempt.
-const firstAttempt = int32(1)
-
 // beginExecution makes the builder Pods and records them.
 func beginExecution(o Observation, plan *Plan, now time.Time) {
-	attempt := v1alpha1.AttemptStatus{Number: firstAttempt}
+	indexes := make([]int32, 0, o.Phase.Spec.Execution.Parallelism)
 	for replica := range o.Phase.Spec.Execution.Parallelism {
-		pod := buildpod.Build(o.Phase, attempt.Number, replica)
-		if o.Pods[pod.Name] == nil {
-			plan.CreatePods = append(plan.CreatePods, pod)
-		}
-		attempt.Replicas = append(attempt.Replicas, v1alpha1.ReplicaStatus{Index: replica, Pod: pod.Name})
+		indexes = append(indexes, replica)
 	}
-	plan.Status.Attempts = []v1alpha1.AttemptStatus{attempt}
+	plan.Status.Attempts = nil
+	attempt(o, plan, 1, indexes)
 	run(o.Phase, &plan.Status, "", now)
 	plan.RequeueAfter = o.Phase.Spec.Timeout.Duration
 }
 
-// proceedExecution follows the builder Pods to their end.
+// attempt makes the builder Pods of a number of replicas, as far as they are not there, and records them.
+func attempt(o Observation, plan *Plan, number int32, indexes []int32) {
+	record := v1alpha1.AttemptStatus{Number: number}
+	for _, replica := range indexes {
+		pod := buildpod.Build(o.Phase, number, replica)
+		if o.Pods[pod.Name] == nil {
+			plan.CreatePods = append(plan.CreatePods, pod)
+		}
+		record.Replicas = append(record.Replicas, v1alpha1.ReplicaStatus{Index: replica, Pod: pod.Name})
+	}
+	plan.Status.Attempts = append(plan.Status.Attempts, record)
+}
+
+// proceedExecution follows the builder Pods of the last attempt to their end.
 func proceedExecution(o Observation, plan *Plan, now time.Time) {
-	attempt := &plan.Status.Attempts[len(plan.Status.Attempts)-1]
-	var waiting []string
-	var failures []failure
-	next := deadline(o, now)
+	last := &plan.Status.Attempts[len(plan.Status.Attempts)-1]
+	if last.RetryTime != nil {
+		awaitRetry(o, plan, last, now)
+		return
+	}
+	seen := examine(o, plan, last, now)
+	if len(seen.waiting) == 0 {
+		concludeAttempt(o, plan, last, seen, now)
+		return
+	}
+	// The results of single replicas are written with the attempt's end, all at once.
+	plan.Status = *o.Phase.Status.DeepCopy()
+	plan.KeepLogs = nil
+	if plan.Status.Stop == nil {
+		cause := stopCause(o, seen, now)
+		if cause == nil {
+			plan.RequeueAfter = min(seen.recheck, deadline(o, now))
+			return
+		}
+		stopFor(o.Phase, &plan.Status, cause, now)
+	}
+	halt(o, plan, now)
+}
+
+// sight is what the builder Pods of an attempt have come to.
+type sight struct {
+	// waiting names in words what each replica that has not ended is about.
+	waiting []string
+	// failures of those that have ended.
+	failures []failure
+	// unscheduled is how long a Pod waits for a node.
+	unscheduled time.Duration
+	// recheck is when to look again if nothing happens.
+	recheck time.Duration
+}
+
+// failure is a replica that failed.
+type failure struct {
+	replica int32
+	problem *problem.Problem
+	// started: ci.sh had, or that cannot be told.
+	started bool
+}
+
+// examine judges the builder Pods of an attempt, and records those that have ended.
+func examine(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, now time.Time) sight {
+	seen := sight{recheck: o.Phase.Spec.Timeout.Duration}
 	for i := range attempt.Replicas {
 		replica := &attempt.Replicas[i]
 		v := judge(o.Pods[replica.Pod], now)
 		if !v.ended {
-			waiting = append(waiting, v.waitingFor)
+			seen.waiting = append(seen.waiting, v.waitingFor)
 			if v.recheck > 0 {
-				next = min(next, v.recheck)
+				seen.recheck = min(seen.recheck, v.recheck)
 			}
+			seen.awaitNode(o, v)
 			continue
 		}
 		record(replica, v)
@@ -52,40 +103,46 @@ func proceedExecution(o Observation, plan *Plan, now time.Time) {
 			plan.KeepLogs = append(plan.KeepLogs, KeepLog{Attempt: attempt.Number, Replica: replica.Index, Pod: replica.Pod, TailLines: v.tailLines})
 		}
 		if v.problem != nil {
-			failures = append(failures, failure{replica.Index, v.problem})
+			seen.failures = append(seen.failures, failure{replica.Index, v.problem, v.started})
 		}
 	}
-	switch {
-	case len(waiting) == 0 && len(failures) == 0:
-		succeed(o.Phase, &plan.Status, "", now)
-	case len(waiting) == 0:
-		Fail(o.Phase, &plan.Status, combine(failures, len(attempt.Replicas)), now)
-	case deadline(o, now) <= 0:
-		plan.KeepLogs = append(plan.KeepLogs, runningLogs(o, attempt)...)
-		Fail(o.Phase, &plan.Status, timedOut(o, strings.Join(slices.Compact(waiting), "; ")), now)
-	default:
-		// The results of single replicas are written with the phase's end, all at once.
-		plan.Status = *o.Phase.Status.DeepCopy()
-		plan.KeepLogs = nil
-		plan.RequeueAfter = next
-		return
-	}
-	plan.DeletePods = unfinishedPods(o)
+	return seen
 }
 
-type failure struct {
-	replica int32
-	problem *problem.Problem
+// awaitNode notes a Pod that waits for a node, and when that is too long.
+func (s *sight) awaitNode(o Observation, v verdict) {
+	s.unscheduled = max(s.unscheduled, v.unscheduled)
+	if limit := o.Phase.Spec.Execution.UnscheduledTimeout; limit != nil && v.unscheduled > 0 && v.unscheduled < limit.Duration {
+		s.recheck = min(s.recheck, limit.Duration-v.unscheduled)
+	}
+}
+
+// concludeAttempt ends a phase whose builder Pods have all ended, or has what failed tried again.
+func concludeAttempt(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, seen sight, now time.Time) {
+	plan.DeletePods = unfinishedPods(o)
+	switch {
+	case len(seen.failures) == 0:
+		succeed(o.Phase, &plan.Status, "", now)
+	case plan.Status.Stop != nil:
+		Fail(o.Phase, &plan.Status, causeOf(plan.Status.Stop), now)
+	case worthRetrying(o.Phase, attempt.Number, seen.failures):
+		retryLater(o, plan, attempt, seen.failures, now)
+	default:
+		Fail(o.Phase, &plan.Status, combine(o.Phase, seen.failures), now)
+	}
 }
 
 // combine makes one problem of those of the replicas: the first one's, with the number of the others.
-func combine(failures []failure, replicas int) *problem.Problem {
+func combine(p *v1alpha1.Phase, failures []failure) *problem.Problem {
 	first := *failures[0].problem
-	if replicas > 1 {
+	if replicas := int(p.Spec.Execution.Parallelism); replicas > 1 {
 		first.Message = fmt.Sprintf("replica %d: %s", failures[0].replica, first.Message)
+		if len(failures) > 1 {
+			first.Message += fmt.Sprintf(" (%d of %d replicas failed)", len(failures), replicas)
+		}
 	}
-	if more := len(failures) - 1; more > 0 {
-		first.Message += fmt.Sprintf(" (%d of %d replicas failed)", len(failures), replicas)
+	if first.Class == v1alpha1.FailureInfra && failures[0].started && !p.Spec.Execution.RetryOnInfra {
+		first.Message += "; it was not tried again, since ci.sh may have started: builder.retry.onInfra of the link allows that"
 	}
 	return &first
 }
@@ -96,17 +153,6 @@ func record(replica *v1alpha1.ReplicaStatus, v verdict) {
 	replica.StartTime = v.startTime
 	replica.CompletionTime = v.completionTime
 	replica.Log = v.log
-}
-
-// runningLogs asks for the logs of replicas that are about to be stopped.
-func runningLogs(o Observation, attempt *v1alpha1.AttemptStatus) []KeepLog {
-	var keep []KeepLog
-	for _, replica := range attempt.Replicas {
-		if pod := o.Pods[replica.Pod]; pod != nil && buildRuns(pod) {
-			keep = append(keep, KeepLog{Attempt: attempt.Number, Replica: replica.Index, Pod: replica.Pod})
-		}
-	}
-	return keep
 }
 
 // unfinishedPods names the builder Pods with a container that may still run.
@@ -135,3 +181,6 @@ func finished(pod *corev1.Pod) bool {
 	}
 	return true
 }
+
+// each joins different words of the replicas.
+func each(waiting []string) string { return strings.Join(slices.Compact(waiting), "; ") }

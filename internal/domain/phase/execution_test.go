@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
@@ -57,6 +58,7 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 		message string // a part of it
 		code    *int32
 		stopped bool // the Pod is to be removed
+		retried bool // not yet: it is tried again
 	}{
 		"made, and nobody looked at it yet": {pod: func(p *corev1.Pod) *corev1.Pod { return p }},
 		"its containers are being made":     {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, creating, creating) }},
@@ -78,7 +80,7 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 		"the checkout failed before the build container could start": {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, checkoutFailed, creating) },
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: "CommitNotFound", message: "no such commit", stopped: true},
 		"the checkout was killed": {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, because(terminated(137, ""), "OOMKilled"), running) },
-			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureInfra, reason: "CheckoutFailed", message: "code 137 (OOMKilled)", stopped: true},
+			state: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning, message: "code 137 (OOMKilled)", stopped: true, retried: true},
 
 		"deleted": {pod: func(*corev1.Pod) *corev1.Pod { return nil },
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureInfra, reason: v1alpha1.ReasonPodGone, message: "deleted before it had ended"},
@@ -87,9 +89,17 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 		"evicted while ci.sh ran": {pod: func(p *corev1.Pod) *corev1.Pod { return evicted(is(p, done, reported(told))) },
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureInfra, reason: "Terminated", message: "Evicted: The node was low on resource: memory.", code: exit(143)},
 		"evicted before it started": {pod: func(p *corev1.Pod) *corev1.Pod { return evicted(p.DeepCopy()) },
-			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureInfra, reason: v1alpha1.ReasonPodFailed, message: "Evicted: The node was low on resource: memory."},
-		"out of memory": {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, done, because(terminated(137, ""), "OOMKilled")) },
-			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: "OOMKilled", message: "ran out of memory", code: exit(137)},
+			state: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning, message: "Evicted: The node was low on resource: memory.", retried: true},
+		"out of its own memory": {pod: func(p *corev1.Pod) *corev1.Pod {
+			p = is(p, done, because(terminated(137, ""), "OOMKilled"))
+			for i := range p.Spec.Containers {
+				p.Spec.Containers[i].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}
+			}
+			return p
+		},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: "OOMKilled", message: "the build container ran out of memory", code: exit(137)},
+		"out of the node's memory": {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, done, because(terminated(137, ""), "OOMKilled")) },
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureInfra, reason: "OOMKilled", message: "the node ran out of memory", code: exit(137)},
 		"the agent was killed": {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, done, terminated(137, "")) },
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureInfra, reason: v1alpha1.ReasonPodFailed, message: "code 137 and without", code: exit(137)},
 		"the image has another architecture": {pod: func(p *corev1.Pod) *corev1.Pod {
@@ -107,7 +117,7 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 		"an image's registry gives no answer for long": {pod: func(p *corev1.Pod) *corev1.Pod {
 			return is(p, running, waiting("ImagePullBackOff", "dial tcp: i/o timeout"))
 		},
-			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureInfra, reason: v1alpha1.ReasonImagePullFailed, message: "i/o timeout", stopped: true},
+			state: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning, message: "i/o timeout", stopped: true, retried: true},
 		"a container could not be made for long": {pod: func(p *corev1.Pod) *corev1.Pod {
 			return is(p, done, waiting("CreateContainerConfigError", "secret not found"))
 		},
@@ -131,6 +141,9 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 			status := plan.Status
 			if status.State != c.state || status.FailureClass != c.class || reason(status) != wantReason || !strings.Contains(status.Message, c.message) {
 				t.Errorf("got %s, %s, %s, %q", status.State, status.FailureClass, reason(status), status.Message)
+			}
+			if retried := status.Attempts[0].RetryTime != nil; retried != c.retried {
+				t.Errorf("tried again: %t", retried)
 			}
 			if diff := cmp.Diff(c.code, status.Attempts[0].Replicas[0].ExitCode); diff != "" {
 				t.Errorf("exit code (-want +got)\n%s", diff)
@@ -171,15 +184,11 @@ func TestTimeout(t *testing.T) {
 	}
 	p, plan := follow(t, runs, now.Add(rest))
 	status := plan.Status
-	if status.State != v1alpha1.PhaseFailed || reason(status) != v1alpha1.ReasonTimedOut || status.FailureClass != v1alpha1.FailureUser ||
-		status.Message != "took longer than its timeout of 1h0m0s; at the end: ci.sh is running" {
-		t.Errorf("got %s, %s, %q", status.State, reason(status), status.Message)
+	if status.State != v1alpha1.PhaseRunning || status.Stop == nil || status.Stop.Reason != v1alpha1.ReasonTimedOut || status.Stop.FailureClass != v1alpha1.FailureUser ||
+		status.Stop.Message != "took longer than its timeout of 1h0m0s; at the end: ci.sh is running" {
+		t.Errorf("got %s, %+v", status.State, status.Stop)
 	}
-	want := []phase.KeepLog{{Attempt: 1, Pod: podName(p, 0)}}
-	if diff := cmp.Diff(want, plan.KeepLogs); diff != "" {
-		t.Errorf("logs to be kept (-want +got)\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{podName(p, 0)}, plan.DeletePods); diff != "" {
+	if diff := cmp.Diff([]string{podName(p, 0)}, plan.StopPods); diff != "" {
 		t.Errorf("Pods to be stopped (-want +got)\n%s", diff)
 	}
 	if _, plan := follow(t, func(pod *corev1.Pod) *corev1.Pod { return is(pod, done, succeeded) }, now.Add(2*rest)); plan.Status.State != v1alpha1.PhaseSucceeded {

@@ -200,7 +200,7 @@ func checkPatches(t *testing.T, o phase.Observation, plan phase.Plan) {
 			t.Fatalf("%s is changed to %s; run active %t, rollback stored %+v", patch.Receipt.Name, patch.Image, o.RunActive, before.Rollback)
 		}
 	}
-	if plan.Status.Rollback != nil && plan.Status.State != v1alpha1.PhaseRunning && plan.Status.State != v1alpha1.PhaseFailed {
+	if plan.Status.Rollback != nil && plan.Status.State != v1alpha1.PhaseRunning && plan.Status.State != v1alpha1.PhaseFailed && plan.Status.State != v1alpha1.PhaseCancelled {
 		t.Fatalf("rolled back and %s", plan.Status.State)
 	}
 }
@@ -226,7 +226,7 @@ func checkStatus(t *testing.T, p *v1alpha1.Phase, status v1alpha1.PhaseStatus) {
 	}
 	condition := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded)
 	want := map[v1alpha1.PhaseState]metav1.ConditionStatus{
-		v1alpha1.PhaseSucceeded: metav1.ConditionTrue, v1alpha1.PhaseFailed: metav1.ConditionFalse, v1alpha1.PhaseSkipped: metav1.ConditionFalse,
+		v1alpha1.PhaseSucceeded: metav1.ConditionTrue, v1alpha1.PhaseFailed: metav1.ConditionFalse, v1alpha1.PhaseSkipped: metav1.ConditionFalse, v1alpha1.PhaseCancelled: metav1.ConditionFalse,
 		v1alpha1.PhasePending: metav1.ConditionUnknown, v1alpha1.PhaseRunning: metav1.ConditionUnknown, v1alpha1.PhaseWaitingForApproval: metav1.ConditionUnknown,
 	}
 	if condition == nil || condition.Status != want[status.State] || condition.Reason == "" {

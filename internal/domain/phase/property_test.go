@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ type world struct {
 	pods     map[string]*corev1.Pod
 	services map[string]rollout.Service
 	active   bool
+	stop     *v1alpha1.StopStatus
 	at       time.Time
 
 	// What a cache may still say of what others wrote; of its own writes it says the newest.
@@ -51,6 +53,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	if w.IntN(2) == 0 {
 		w.phase = newExecution(1 + w.Int32N(4))
+		w.phase.Spec.Execution.FailFast, w.phase.Spec.Execution.RetryOnInfra = w.IntN(2) == 0, w.IntN(2) == 0
 	} else {
 		w.phase = newDeployment([]string{"api", "web", "worker"}[:1+w.IntN(3)]...)
 		w.services = services(w.phase, []string{"old", "old", "new"}[w.IntN(3)])
@@ -100,6 +103,8 @@ func (w *world) happen() {
 			if w.phase.Status.StartTime != nil {
 				clear(w.pods) // kubectl delete pod --force
 			}
+		case 2:
+			w.stop = &v1alpha1.StopStatus{Reason: v1alpha1.ReasonCancelled, Message: "cancelled", StartTime: metav1.NewTime(w.at)}
 		}
 	}
 }
@@ -133,6 +138,7 @@ func (w *world) kubelet(pod *corev1.Pod) *corev1.Pod {
 func (w *world) observe() phase.Observation {
 	o := phase.Observation{
 		Phase: w.phase.DeepCopy(), RunActive: w.active, Before: maps.Clone(w.before), Pods: maps.Clone(w.pods), Services: maps.Clone(w.services),
+		RunStop: w.stop,
 	}
 	if w.older.pods != nil && w.IntN(3) == 0 {
 		maps.Copy(o.Before, w.older.before)
@@ -167,8 +173,19 @@ func (w *world) reconcile(crash int) {
 		if w.phase.Status.State == plan.Status.State && w.phase.Status.Rollback == nil && plan.Status.Rollback == nil {
 			w.told++
 		}
+		w.checkRetry(plan.Status)
 		w.phase.Status = *plan.Status.DeepCopy()
 		w.writes++
+	}
+	for _, name := range plan.StopPods {
+		if killed() {
+			return
+		}
+		if pod := w.pods[name]; pod != nil {
+			pod = pod.DeepCopy()
+			pod.Spec.ActiveDeadlineSeconds = new(int64(1))
+			w.pods[name] = pod
+		}
 	}
 	for _, name := range plan.DeletePods {
 		if killed() {
@@ -177,6 +194,9 @@ func (w *world) reconcile(crash int) {
 		if w.pods[name] != nil {
 			w.pods[name].DeletionTimestamp = &start
 		}
+	}
+	for _, name := range plan.KillPods {
+		delete(w.pods, name)
 	}
 	for _, patch := range plan.PatchImages {
 		if killed() {
@@ -198,7 +218,7 @@ func (w *world) reconcile(crash int) {
 // check is what holds of every plan beside what decide checks.
 func (w *world) check(o phase.Observation, plan phase.Plan) {
 	w.t.Helper()
-	mayBegin := o.RunActive && (w.phase.Spec.Approval == v1alpha1.ApprovalAutomatic || w.phase.Spec.Approved)
+	mayBegin := o.RunActive && o.RunStop == nil && (w.phase.Spec.Approval == v1alpha1.ApprovalAutomatic || w.phase.Spec.Approved)
 	for _, state := range w.before {
 		mayBegin = mayBegin && state == v1alpha1.PhaseSucceeded
 	}
@@ -206,11 +226,36 @@ func (w *world) check(o phase.Observation, plan phase.Plan) {
 	if (begins || len(plan.CreatePods) > 0) && !mayBegin {
 		w.t.Fatalf("begins before those before it succeeded: %v, approved %t", w.before, w.phase.Spec.Approved)
 	}
-	if len(plan.CreatePods) > 0 && len(plan.Status.Attempts) != 1 {
-		w.t.Fatal("makes Pods that its status does not name")
+	for _, pod := range plan.CreatePods {
+		last := plan.Status.Attempts[len(plan.Status.Attempts)-1]
+		if !slices.ContainsFunc(last.Replicas, func(r v1alpha1.ReplicaStatus) bool { return r.Pod == pod.Name }) {
+			w.t.Fatal("makes Pods that its status does not name")
+		}
+	}
+	if stored := w.phase.Status.Stop; len(plan.StopPods)+len(plan.KillPods) > 0 && stored == nil && plan.Status.Stop == nil {
+		w.t.Fatal("stops Pods without a word why")
 	}
 	if plan.Status.State.Terminal() && len(plan.PatchImages) > 0 {
 		w.t.Fatal("changes a service after its end")
+	}
+}
+
+// checkRetry: only the cluster's failures are tried again, and a ci.sh that had started only where that is allowed.
+func (w *world) checkRetry(after v1alpha1.PhaseStatus) {
+	w.t.Helper()
+	for i, attempt := range after.Attempts {
+		if attempt.RetryTime == nil {
+			continue
+		}
+		for _, replica := range attempt.Replicas {
+			tried := replica.Reason != string(contract.ReasonCompleted)
+			if tried && (replica.Reason == string(contract.ReasonCIScriptFailed) || replica.StartTime != nil && !w.phase.Spec.Execution.RetryOnInfra) {
+				w.t.Fatalf("attempt %d, replica %+v is tried again", i+1, replica)
+			}
+		}
+	}
+	if len(after.Attempts) > 3 {
+		w.t.Fatalf("%d attempts", len(after.Attempts))
 	}
 }
 
@@ -218,7 +263,7 @@ func (w *world) check(o phase.Observation, plan phase.Plan) {
 // package promises holds, and a phase comes to an end.
 func TestAnyOrderOfEvents(t *testing.T) {
 	ends := map[v1alpha1.PhaseState]int{}
-	for seed := range uint64(80) {
+	for seed := range uint64(300) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(t, seed)
 			for range 40 {
@@ -247,7 +292,7 @@ func TestAnyOrderOfEvents(t *testing.T) {
 			}
 		})
 	}
-	for _, state := range []v1alpha1.PhaseState{v1alpha1.PhaseSucceeded, v1alpha1.PhaseFailed, v1alpha1.PhaseSkipped} {
+	for _, state := range []v1alpha1.PhaseState{v1alpha1.PhaseSucceeded, v1alpha1.PhaseFailed, v1alpha1.PhaseSkipped, v1alpha1.PhaseCancelled} {
 		if ends[state] < 4 {
 			t.Errorf("only %d of the phases ended as %s: the test is too weak", ends[state], state)
 		}
@@ -262,7 +307,7 @@ func (w *world) checkEnd() {
 		case !w.phase.Status.State.Terminal(): // the run is gone
 		case w.phase.Status.State == v1alpha1.PhaseSucceeded && live != receipt.Image,
 			receipt.Result == v1alpha1.ReceiptRolledBack && live != receipt.PreviousImage,
-			w.phase.Status.State == v1alpha1.PhaseFailed && receipt.Result != v1alpha1.ReceiptRollbackFailed && live != receipt.PreviousImage:
+			(w.phase.Status.State == v1alpha1.PhaseFailed || w.phase.Status.State == v1alpha1.PhaseCancelled) && receipt.Result != v1alpha1.ReceiptRollbackFailed && live != receipt.PreviousImage:
 			w.t.Errorf("the phase is %s, service %s is %s and runs %s", w.phase.Status.State, receipt.Role, receipt.Result, live)
 		}
 	}

@@ -1,6 +1,7 @@
 package phase
 
 import (
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -14,12 +15,16 @@ import (
 // maxMessage is the bound of a status message in the API, in bytes.
 const maxMessage = 4096
 
-// Fail ends a phase in the status for a problem. A status that is terminal stays as it is.
+// Fail ends a phase in the status for a problem; one without a class is no failure, but what somebody wanted. A status that
+// is terminal stays as it is.
 func Fail(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, cause *problem.Problem, now time.Time) {
 	if status.State.Terminal() {
 		return
 	}
 	status.State = v1alpha1.PhaseFailed
+	if cause.Class == "" {
+		status.State = v1alpha1.PhaseCancelled
+	}
 	status.FailureClass = cause.Class
 	status.Message = text.Cut(cause.Message, maxMessage)
 	status.CompletionTime = timestamp(now)
@@ -33,6 +38,28 @@ func Fail(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, cause *problem.Proble
 func Wait(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, reason, message string, now time.Time) {
 	status.Message = text.Cut(message, maxMessage)
 	setSucceeded(status, p.Generation, metav1.ConditionUnknown, reason, status.Message, now)
+}
+
+// Queue tells in the status what a phase that is ready to begin waits for, and since when.
+func Queue(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, reason, why string, now time.Time) {
+	status.State = v1alpha1.PhasePending
+	if status.QueueTime == nil {
+		status.QueueTime = timestamp(now)
+	}
+	Wait(p, status, reason, fmt.Sprintf("waits since %s: %s", status.QueueTime.UTC().Format(time.RFC3339), why), now)
+}
+
+// queueTimeLeft is how long a phase may still wait for its turn; 0 or less when that is over.
+func queueTimeLeft(p *v1alpha1.Phase, now time.Time) time.Duration {
+	if p.Spec.QueueTimeout == nil || p.Status.QueueTime == nil {
+		return time.Duration(1<<63 - 1)
+	}
+	return p.Status.QueueTime.Add(p.Spec.QueueTimeout.Duration).Sub(now)
+}
+
+func queueTimedOut(o Observation) *problem.Problem {
+	return &problem.Problem{Class: v1alpha1.FailureInfra, Reason: v1alpha1.ReasonQueueTimedOut, Message: fmt.Sprintf(
+		"its turn did not come within its queueTimeout of %s; at the end it was: %s", o.Phase.Spec.QueueTimeout.Duration, o.Phase.Status.Message)}
 }
 
 func succeed(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, message string, now time.Time) {

@@ -25,9 +25,12 @@ type verdict struct {
 	// While it has not ended: what it waits for, and when to look again if nothing happens (0: need not).
 	waitingFor string
 	recheck    time.Duration
+	// unscheduled is how long it has waited for a node; 0 once it has one.
+	unscheduled time.Duration
 
 	// Once it has ended.
 	problem                   *problem.Problem // nil: it succeeded
+	started                   bool             // ci.sh had started, or that cannot be told
 	exitCode                  *int32
 	reason                    string
 	startTime, completionTime *metav1.Time
@@ -40,15 +43,18 @@ type verdict struct {
 // phase, which follows a second later.
 func judge(pod *corev1.Pod, now time.Time) verdict {
 	if pod == nil {
-		return ended(v1alpha1.FailureInfra, v1alpha1.ReasonPodGone,
-			"the builder Pod was deleted before it had ended; run the commit again")
+		v := ended(v1alpha1.FailureInfra, v1alpha1.ReasonPodGone, "the builder Pod was deleted before it had ended; run the commit again")
+		v.started = true
+		return v
 	}
 	build, checkout := containerState(pod, contract.BuildContainer), containerState(pod, contract.CheckoutContainer)
 	switch {
 	case build.Terminated != nil:
 		return judgeBuild(pod, build.Terminated, checkout.Terminated)
 	case pod.Status.Phase == corev1.PodFailed:
-		return ended(v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed, podFailure(pod))
+		v := ended(v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed, podFailure(pod))
+		v.started = buildRuns(pod)
+		return v
 	case checkout.Terminated != nil && checkout.Terminated.ExitCode != 0 && build.Running == nil:
 		return judgeCheckout(checkout.Terminated)
 	case checkoutKilled(checkout.Terminated):
@@ -61,7 +67,15 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 			}
 		}
 	}
-	return verdict{waitingFor: waitingFor(pod, build)}
+	return verdict{waitingFor: waitingFor(pod, build), unscheduled: unscheduled(pod, now)}
+}
+
+// unscheduled is how long a Pod has waited for a node; 0 once it has one.
+func unscheduled(pod *corev1.Pod, now time.Time) time.Duration {
+	if pod.Spec.NodeName != "" || !pod.DeletionTimestamp.IsZero() || pod.CreationTimestamp.IsZero() {
+		return 0
+	}
+	return max(now.Sub(pod.CreationTimestamp.Time), 1)
 }
 
 // judgeBuild reads the end of the build container: the agent's report, as far as the container's own state
@@ -69,7 +83,7 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminated) verdict {
 	report, err := contract.ParseReport([]byte(build.Message))
 	if err != nil || int32(report.ExitCode) != build.ExitCode { //nolint:gosec // ParseReport bounds it to 0…255
-		v := judgeWithoutReport(build)
+		v := judgeWithoutReport(pod, build)
 		v.keepLog = true
 		return v
 	}
@@ -83,6 +97,7 @@ func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminate
 		startTime: stamp(report.StartTime, build.StartedAt, build), completionTime: stamp(report.FinishTime, build.FinishedAt, build),
 		log:     &v1alpha1.LogStatus{Bytes: report.Log.Bytes, Tail: report.Tail},
 		keepLog: !report.LogComplete(), tailLines: report.Log.TailLines,
+		started: !report.StartTime.IsZero(),
 	}
 	if !report.Succeeded() {
 		v.problem = &problem.Problem{Class: v1alpha1.FailureClass(report.Class), Reason: string(report.Reason), Message: report.Message}
@@ -98,18 +113,23 @@ func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminate
 	return v
 }
 
-func judgeWithoutReport(build *corev1.ContainerStateTerminated) verdict {
+func judgeWithoutReport(pod *corev1.Pod, build *corev1.ContainerStateTerminated) verdict {
 	message := fmt.Sprintf("the build container ended with code %d and without the agent's report", build.ExitCode)
 	class, reason := v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed
 	switch build.Reason {
 	case "OOMKilled":
 		class, reason = v1alpha1.FailureUser, build.Reason
 		message = "the build container ran out of memory: raise builder.resources.limits.memory of the link, or use less"
+		if !limitsMemory(pod) { // so it was the node that had no more
+			class = v1alpha1.FailureInfra
+			message = "the node ran out of memory and killed the build container: set builder.resources.requests.memory of the link to what it needs"
+		}
 	case "StartError", "ContainerCannotRun":
 		class, reason = v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig
 		message = "the build container cannot be started: " + build.Message
 	}
 	v := ended(class, reason, message)
+	v.started = reason != v1alpha1.ReasonContainerConfig
 	v.exitCode = new(build.ExitCode)
 	v.startTime, v.completionTime = stamp(time.Time{}, build.StartedAt, build), stamp(time.Time{}, build.FinishedAt, build)
 	return v
@@ -155,6 +175,15 @@ func judgeWaiting(pod *corev1.Pod, container string, waiting *corev1.ContainerSt
 		return verdict{waitingFor: waiting.Message, recheck: left}, true
 	}
 	return verdict{}, false
+}
+
+func limitsMemory(pod *corev1.Pod) bool {
+	for i := range pod.Spec.Containers {
+		if pod.Spec.Containers[i].Name == contract.BuildContainer {
+			return !pod.Spec.Containers[i].Resources.Limits.Memory().IsZero()
+		}
+	}
+	return false
 }
 
 func image(pod *corev1.Pod, container string) string {
