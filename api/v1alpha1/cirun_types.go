@@ -103,7 +103,7 @@ type CIRunSpec struct {
 	// +optional
 	// +default="3h"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="timeout is 1s at least"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable but for cancelled: make a new run"
+	// +kubebuilder:validation:XValidation:rule="duration(self) == duration(oldSelf)",message="the spec of a CIRun is immutable but for cancelled: make a new run"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
 	// cancelled stops the run: what has not begun does not begin, ci.sh is told to end, and a deployment under way is rolled
@@ -215,6 +215,10 @@ type CIRunStatus struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +kubebuilder:validation:items:MaxLength=512
 	Warnings []string `json:"warnings,omitempty"`
+
+	// timeout of the run that counts: spec.timeout, as far as the BuilderClass allows.
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
 	// waitingFor tells what a queued phase of the run waits for: which run is in the way, and at what position it waits.
 	// +optional

@@ -327,6 +327,11 @@ func (in *CIRunStatus) DeepCopyInto(out *CIRunStatus) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.Timeout != nil {
+		in, out := &in.Timeout, &out.Timeout
+		*out = new(metav1.Duration)
+		**out = **in
+	}
 	if in.Stop != nil {
 		in, out := &in.Stop, &out.Stop
 		*out = new(StopStatus)

@@ -31,7 +31,7 @@ type settings struct {
 	probes      string
 	leaderElect bool
 	namespace   string
-	workers     int
+	limits      controller.Limits
 }
 
 func parse(args []string) (settings, zap.Options, error) {
@@ -47,13 +47,17 @@ func parse(args []string) (settings, zap.Options, error) {
 	flags.StringVar(&s.probes, "health-probe-bind-address", ":8081", "address to serve /healthz and /readyz at")
 	flags.BoolVar(&s.leaderElect, "leader-elect", false, "work only while holding the lease, so that several managers may run")
 	flags.StringVar(&s.namespace, "leader-election-namespace", "", "namespace of the lease (default: the manager's own)")
-	flags.IntVar(&s.workers, "workers", 8, "objects of a kind that are worked on at once")
+	flags.IntVar(&s.limits.Workers, "workers", 8, "objects of a kind that are worked on at once")
+	flags.IntVar(&s.limits.Builders, "max-builders", 0, "builder Pods that the cluster may have at once, shared by the tenants in turns; 0: any number")
 	logging.BindFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return s, logging, fmt.Errorf("reading the flags: %w", err)
 	}
 	if flags.NArg() > 0 {
 		return s, logging, fmt.Errorf("unexpected argument %q: flags begin with --", flags.Arg(0))
+	}
+	if s.limits.Workers < 1 || s.limits.Builders < 0 {
+		return s, logging, fmt.Errorf("--workers=%d and --max-builders=%d: workers are 1 at least, builders 0 or more", s.limits.Workers, s.limits.Builders)
 	}
 	return s, logging, nil
 }
@@ -80,7 +84,7 @@ func run(args []string) error {
 		LeaderElectionID:              "katkit-manager",
 		LeaderElectionNamespace:       s.namespace,
 		LeaderElectionReleaseOnCancel: true,
-	}, factory, s.workers)
+	}, factory, s.limits)
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,12 @@ var _ = Describe("The API server, when somebody applies", func() {
 		Entry("a long sha", commitOf(v1alpha1.CommitSelector{SHA: sha + "0"}), "spec.commit.sha"),
 		Entry("a sha in upper case", commitOf(v1alpha1.CommitSelector{SHA: strings.ToUpper(sha)}), "^[0-9a-f]{40}$"),
 		Entry("a sha that is not hex", commitOf(v1alpha1.CommitSelector{SHA: strings.Repeat("g", 40)}), "^[0-9a-f]{40}$"),
-		Entry("no commit", commitOf(v1alpha1.CommitSelector{}), "spec.commit"),
+		Entry("no commit", commitOf(v1alpha1.CommitSelector{}), "a run has either commit, which says what is run, or rerunOf"),
+		Entry("a commit and a run to repeat", runSpec(func(s *v1alpha1.CIRunSpec) { s.RerunOf = "x" }), "a run has either commit, which says what is run, or rerunOf"),
+		Entry("a phase to begin with, and nothing to repeat", runSpec(func(s *v1alpha1.CIRunSpec) { s.FromPhase = "BUILD" }), "fromPhase goes with rerunOf"),
+		Entry("a re-run with phases of its own", runSpec(func(s *v1alpha1.CIRunSpec) {
+			s.Commit, s.RerunOf, s.Phases = v1alpha1.CommitSelector{}, "x", templates("Execution")
+		}), "a re-run has the phases of the run that it repeats"),
 		Entry("sha and branch", commitOf(v1alpha1.CommitSelector{SHA: sha, Branch: "main"}), "commit takes exactly one of sha, branch and pullRequest"),
 		Entry("sha and pull request", commitOf(v1alpha1.CommitSelector{SHA: sha, PullRequest: 1}), "commit takes exactly one of sha, branch and pullRequest"),
 		Entry("branch and pull request", commitOf(v1alpha1.CommitSelector{Branch: "main", PullRequest: 1}), "commit takes exactly one of sha, branch and pullRequest"),
@@ -233,6 +238,8 @@ var _ = Describe("The API server, when somebody changes", Ordered, func() {
 		Entry("a run's link", run, func() { run.Spec.Link.Name = "other" }, "the spec of a CIRun is immutable but for cancelled: make a new run"),
 		Entry("a run's phases", run, func() { run.Spec.Phases = templates("Execution") }, "the spec of a CIRun is immutable but for cancelled: make a new run"),
 		Entry("a run's env", run, func() { run.Spec.Env = []v1alpha1.EnvVar{{Name: "A"}} }, "the spec of a CIRun is immutable but for cancelled: make a new run"),
+		Entry("a run's timeout", run, func() { run.Spec.Timeout = &metav1.Duration{Duration: time.Minute} }, "the spec of a CIRun is immutable but for cancelled: make a new run"),
+		Entry("a run's allowOlder", run, func() { run.Spec.AllowOlder = true }, "the spec of a CIRun is immutable but for cancelled: make a new run"),
 		Entry("a phase's sha", phase, func() { phase.Spec.SHA = strings.Repeat("a", 40) }, "the spec of a Phase is immutable but for approved"),
 		Entry("a phase's run", phase, func() { phase.Spec.Run.Name = "other" }, "the spec of a Phase is immutable but for approved"),
 		Entry("a phase's order", phase, func() { phase.Spec.Order = 7 }, "the spec of a Phase is immutable but for approved"),
@@ -252,6 +259,11 @@ var _ = Describe("The API server, when somebody changes", Ordered, func() {
 		Expect(update(link, func() { link.Spec.HomeBranch, link.Spec.FolderPath = "next", "api" })).To(Succeed())
 		Expect(update(run, func() { run.Labels = map[string]string{"mine": "yes"} })).To(Succeed())
 		Expect(update(phase, func() { phase.Spec.Approved = true })).To(Succeed())
+	})
+
+	It("a cancelled run, keeps it so", func() {
+		change(&v1alpha1.CIRun{}, apiNamespace, "api", func(r *v1alpha1.CIRun) { r.Spec.Cancelled = true })
+		Expect(update(run, func() { run.Spec.Cancelled = false })).To(MatchError(ContainSubstring("a cancelled run stays so")))
 	})
 
 	It("an approval, keeps it", func() {

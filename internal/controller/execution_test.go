@@ -183,13 +183,14 @@ var _ = Describe("An execution phase", func() {
 			build := pod.Spec.Containers[1]
 			Expect(build.Env).To(ContainElements(corev1.EnvVar{Name: "REPLICA_ID", Value: string(rune('0' + i))}, corev1.EnvVar{Name: "REPLICA_COUNT", Value: "3"}))
 		}
-		exit(pods[1], 3, "")
+		setStatus(pods[2], containers(completed(), running()))
 		succeed(pods[0])
-		Consistently(func() v1alpha1.PhaseState { return t.phase("BUILD").Status.State }).Should(Equal(v1alpha1.PhaseRunning), "one is still at it")
-		succeed(pods[2])
-		failed := t.phaseFails("BUILD", v1alpha1.FailureUser, "CIScriptFailed", "replica 1: ci.sh exited with code 3")
+		Consistently(func() v1alpha1.PhaseState { return t.phase("BUILD").Status.State }).Should(Equal(v1alpha1.PhaseRunning), "two are still at it")
+		exit(pods[1], 3, "")
+		t.toldToStop(pods[2])
+		failed := t.phaseFails("BUILD", v1alpha1.FailureUser, "CIScriptFailed", "replica 1: ci.sh exited with code 3", "the other replicas were stopped")
 		Expect(failed.Status.Attempts[0].Replicas).To(HaveExactElements(
-			HaveField("ExitCode", HaveValue(BeZero())), HaveField("ExitCode", HaveValue(BeEquivalentTo(3))), HaveField("ExitCode", HaveValue(BeZero()))))
+			HaveField("ExitCode", HaveValue(BeZero())), HaveField("ExitCode", HaveValue(BeEquivalentTo(3))), HaveField("ExitCode", HaveValue(BeEquivalentTo(143)))))
 		t.stopped("BUILD")
 	})
 
@@ -273,8 +274,10 @@ var _ = Describe("An execution phase", func() {
 
 	It("whose ci.sh takes longer than the timeout is stopped", func() {
 		t := begun(execution("BUILD", 0), deployment("DEPLOY", 1))
-		setStatus(t.builder("BUILD"), containers(completed(), running()))
+		pod := t.builder("BUILD")
+		setStatus(pod, containers(completed(), running()))
 		t.hasBegun("BUILD", 61*time.Minute)
+		t.toldToStop(pod)
 		t.phaseFails("BUILD", v1alpha1.FailureUser, v1alpha1.ReasonTimedOut, "timeout of 1h0m0s", "ci.sh is running")
 		t.stopped("BUILD")
 	})

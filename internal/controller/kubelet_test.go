@@ -94,6 +94,17 @@ func succeed(pods ...*corev1.Pod) {
 	}
 }
 
+// toldToStop waits until a builder Pod is told to end, and lets its agent do so.
+func (t *tenant) toldToStop(pod *corev1.Pod) {
+	GinkgoHelper()
+	Eventually(func() *int64 { return get(&corev1.Pod{}, t.namespace, pod.Name).Spec.ActiveDeadlineSeconds }).Should(HaveValue(BeEquivalentTo(1)))
+	const log = "told to stop\n"
+	setStatus(get(&corev1.Pod{}, t.namespace, pod.Name), containers(completed(), reported(contract.Report{
+		Class: contract.ClassInfra, Reason: contract.ReasonTerminated, ExitCode: contract.ExitTerminated, Message: "told to stop (SIGTERM) before ci.sh had ended",
+		Log: measure(log), Tail: log,
+	})))
+}
+
 // exit lets ci.sh end with a code.
 func exit(pod *corev1.Pod, code int, log string) {
 	GinkgoHelper()

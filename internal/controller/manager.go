@@ -23,6 +23,7 @@ import (
 	"katkit.dev/katkit/internal/controller/run"
 	"katkit.dev/katkit/internal/github"
 	"katkit.dev/katkit/internal/source"
+	"katkit.dev/katkit/internal/turn"
 	"katkit.dev/katkit/internal/workload"
 )
 
@@ -38,10 +39,17 @@ func Scheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
+// Limits say how much is done at once.
+type Limits struct {
+	// Workers is how many objects of a kind are worked on at once.
+	Workers int
+	// Builders is how many builder Pods the cluster may have at once; 0: any number.
+	Builders int
+}
+
 // NewManager makes a manager with all controllers. options are those of controller-runtime; scheme, cache and
-// client are set here. GitHub is asked through factory; workers is how many objects of a kind are worked on
-// at once.
-func NewManager(config *rest.Config, options ctrl.Options, factory *github.Factory, workers int) (ctrl.Manager, error) {
+// client are set here. GitHub is asked through factory.
+func NewManager(config *rest.Config, options ctrl.Options, factory *github.Factory, limits Limits) (ctrl.Manager, error) {
 	scheme, err := Scheme()
 	if err != nil {
 		return nil, err
@@ -54,7 +62,7 @@ func NewManager(config *rest.Config, options ctrl.Options, factory *github.Facto
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	if err := addControllers(mgr, factory, workers); err != nil {
+	if err := addControllers(mgr, factory, limits); err != nil {
 		return nil, err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -76,24 +84,25 @@ func cacheOptions() cache.Options {
 	}
 }
 
-func addControllers(mgr ctrl.Manager, factory *github.Factory, workers int) error {
+func addControllers(mgr ctrl.Manager, factory *github.Factory, limits Limits) error {
 	core, err := corev1client.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("making the client for logs: %w", err)
 	}
 	recorder := mgr.GetEventRecorder(v1alpha1.ManagedBy)
+	turns := &turn.Keeper{Reader: mgr.GetClient(), Builders: limits.Builders}
 	opener := &source.Opener{Secrets: mgr.GetAPIReader(), GitHub: factory}
 	links := &link.Controller{
-		Client: mgr.GetClient(), Source: opener, Recorder: recorder, Clock: clock.RealClock{}, Workers: workers,
+		Client: mgr.GetClient(), Source: opener, Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers,
 	}
 	runs := &run.Controller{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pods: core, Source: opener,
-		Recorder: recorder, Clock: clock.RealClock{}, Workers: workers,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pods: core, Source: opener, Turns: turns,
+		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers,
 	}
 	phases := &phase.Controller{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Core: core, Source: opener,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Core: core, Source: opener, Turns: turns,
 		Deployer: &workload.Deployer{Config: mgr.GetConfig(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()},
-		Recorder: recorder, Clock: clock.RealClock{}, Workers: workers,
+		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers,
 	}
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{links, runs, phases} {
 		if err := controller.SetupWithManager(mgr); err != nil {

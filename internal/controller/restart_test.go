@@ -24,13 +24,14 @@ func done(writes []write, verb, resource string) int {
 	return count
 }
 
-var _ = Describe("A manager that is gone", func() {
-	restart := func() {
-		GinkgoHelper()
-		katkit.stop()
-		katkit = startManager()
-	}
+// restart stops the manager and starts it anew.
+func restart() {
+	GinkgoHelper()
+	katkit.stop()
+	katkit = startManager()
+}
 
+var _ = Describe("A manager that is gone", func() {
 	It("is replaced by one that goes on, at whichever write it was killed", func() {
 		for n := 1; ; n++ {
 			By(fmt.Sprintf("write %d", n))
@@ -124,13 +125,22 @@ var _ = Describe("A manager that is gone", func() {
 			t.builder("BUILD")
 			return func() { t.commit(map[string]string{"katkitconfig.js": "broken"}) }
 		}, v1alpha1.RunSucceeded, execution("BUILD", 0), deployment("DEPLOY", 1)),
-		Entry("the link and its Secret are deleted", func(t *tenant) func() {
+		Entry("the link's Secret is deleted", func(t *tenant) func() {
 			t.builder("BUILD")
 			return func() {
-				Expect(k8s.Delete(ctx, get(&v1alpha1.TenantRepoLink{}, t.namespace, linkName))).To(Succeed())
 				Expect(k8s.Delete(ctx, get(&corev1.Secret{}, t.namespace, "github"))).To(Succeed())
 			}
 		}, v1alpha1.RunSucceeded, execution("BUILD", 0), deployment("DEPLOY", 1)),
+		Entry("the link is deleted", func(t *tenant) func() {
+			t.phaseIs("LOAD", v1alpha1.PhaseWaitingForApproval)
+			return func() {
+				Expect(k8s.Delete(ctx, get(&v1alpha1.TenantRepoLink{}, t.namespace, linkName))).To(Succeed())
+			}
+		}, v1alpha1.RunCancelled, execution("LOAD", 0).with("IsPhaseAutomated", false)),
+		Entry("the run is cancelled", func(t *tenant) func() {
+			t.phaseIs("LOAD", v1alpha1.PhaseWaitingForApproval)
+			return func() { t.cancel("run") }
+		}, v1alpha1.RunCancelled, execution("LOAD", 0).with("IsPhaseAutomated", false)),
 	)
 
 	It("is replaced by one that leaves what is over as it is", func() {

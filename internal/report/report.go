@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"katkit.dev/katkit/internal/domain/text"
 )
@@ -34,6 +35,22 @@ func Status(ctx context.Context, c client.StatusClient, before, after client.Obj
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := c.Status().Patch(ctx, after, patch); err != nil {
 		return fmt.Errorf("writing the status of %s/%s: %w", after.GetNamespace(), after.GetName(), err)
+	}
+	return nil
+}
+
+// Release removes a finalizer from an object, as it is now. One that is gone has none.
+func Release(ctx context.Context, c client.Client, object client.Object, finalizer string) error {
+	if err := c.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	before, isObject := object.DeepCopyObject().(client.Object)
+	if !isObject || !controllerutil.RemoveFinalizer(object, finalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := c.Patch(ctx, object, patch); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("removing the finalizer %s of %s/%s: %w", finalizer, object.GetNamespace(), object.GetName(), err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
@@ -38,11 +39,8 @@ func (c *Controller) act(ctx context.Context, phase *v1alpha1.Phase, plan domain
 	if err := c.write(ctx, phase, plan.Status); err != nil {
 		return err
 	}
-	for _, name := range plan.DeletePods {
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: phase.Namespace, Name: name}}
-		if err := c.Core.Pods(pod.Namespace).Delete(ctx, name, metav1.DeleteOptions{}); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("stopping builder Pod %s: %w", name, err)
-		}
+	if err := c.end(ctx, phase.Namespace, plan); err != nil {
+		return err
 	}
 	for _, patch := range plan.PatchImages {
 		if err := c.patch(ctx, phase, patch); err != nil {
@@ -52,6 +50,33 @@ func (c *Controller) act(ctx context.Context, phase *v1alpha1.Phase, plan domain
 	for _, remove := range plan.RemovePods {
 		if err := c.remove(ctx, phase, remove); err != nil {
 			return err
+		}
+	}
+	if plan.Release {
+		return report.Release(ctx, c.Client, phase.DeepCopy(), v1alpha1.FinalizerDeployment)
+	}
+	return nil
+}
+
+// stopNow is the patch by which the kubelet ends a Pod, with its grace period, and keeps it: it has lived longer than it may.
+var stopNow = []byte(`{"spec":{"activeDeadlineSeconds":1}}`)
+
+// end stops builder Pods, and removes those that are not needed for their results.
+func (c *Controller) end(ctx context.Context, namespace string, plan domain.Plan) error {
+	pods := c.Core.Pods(namespace)
+	for _, name := range plan.StopPods {
+		if _, err := pods.Patch(ctx, name, types.MergePatchType, stopNow, metav1.PatchOptions{}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("stopping builder Pod %s: %w", name, err)
+		}
+	}
+	for _, name := range plan.DeletePods {
+		if err := pods.Delete(ctx, name, metav1.DeleteOptions{}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("removing builder Pod %s: %w", name, err)
+		}
+	}
+	for _, name := range plan.KillPods {
+		if err := pods.Delete(ctx, name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("removing builder Pod %s: %w", name, err)
 		}
 	}
 	return nil
@@ -124,7 +149,7 @@ func (c *Controller) refused(ctx context.Context, phase *v1alpha1.Phase, cause *
 		return c.fail(ctx, phase, cause)
 	}
 	status := *phase.Status.DeepCopy()
-	domain.Wait(phase, &status, cause.Reason, cause.Message, c.Clock.Now())
+	domain.Queue(phase, &status, cause.Reason, cause.Message, c.Clock.Now())
 	return errors.Join(cause, c.write(ctx, phase, status))
 }
 

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -26,14 +27,16 @@ import (
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	domain "katkit.dev/katkit/internal/domain/phase"
 	"katkit.dev/katkit/internal/source"
+	"katkit.dev/katkit/internal/turn"
 	"katkit.dev/katkit/internal/workload"
 )
 
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases;ciruns,verbs=get;list;watch
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases/status,verbs=patch
+// +kubebuilder:rbac:groups=katkit.dev,resources=phases,verbs=patch
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete;patch
 // +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets,verbs=get;list;watch
@@ -54,6 +57,8 @@ type Controller struct {
 	Core corev1client.CoreV1Interface
 	// Source asks GitHub which of two commits is the older one.
 	Source *source.Opener
+	// Turns tells whose turn it is.
+	Turns *turn.Keeper
 	// Deployer changes images.
 	Deployer *workload.Deployer
 	// Recorder writes events.
@@ -70,6 +75,7 @@ const (
 	indexOwner   = "katkit.phase.owner"
 	indexRun     = "katkit.phase.run"
 	indexService = "katkit.phase.service"
+	indexQueued  = "katkit.phase.queued"
 )
 
 // SetupWithManager registers the controller with a manager.
@@ -84,7 +90,9 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Phase{}).
 		Owns(&corev1.Pod{}).
 		Watches(&v1alpha1.Phase{}, handler.EnqueueRequestsFromMapFunc(c.phasesAfter)).
+		Watches(&v1alpha1.Phase{}, handler.EnqueueRequestsFromMapFunc(c.phasesQueued)).
 		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.phasesLeft)).
+		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.phasesQueued)).
 		Watches(&appsv1.Deployment{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.StatefulSet{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.DaemonSet{}, deploying, builder.OnlyMetadata).
@@ -97,8 +105,8 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var phase v1alpha1.Phase
 	switch err := c.Client.Get(ctx, request.NamespacedName, &phase); {
-	case apierrors.IsNotFound(err), err == nil && !phase.DeletionTimestamp.IsZero(): // what it owns goes with it
-		c.watches.keep(request.NamespacedName, nil)
+	case apierrors.IsNotFound(err), err == nil && !phase.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(&phase, v1alpha1.FinalizerDeployment):
+		c.watches.keep(request.NamespacedName, nil) // what it owns goes with it
 		return ctrl.Result{}, nil
 	case err != nil:
 		return ctrl.Result{}, err
@@ -108,6 +116,12 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
 	}
 	c.watches.keep(request.NamespacedName, look.targets)
+	if domain.Ready(observation) && observation.Wait == nil {
+		defer c.Turns.Lock(phase.Namespace)()
+		if observation.Wait, err = c.Turns.Wait(ctx, &phase); err != nil { // again, now that nobody else begins
+			return ctrl.Result{}, err
+		}
+	}
 	plan := domain.Decide(observation, c.Clock.Now())
 	if err := c.act(ctx, &phase, plan); err != nil {
 		return ctrl.Result{}, err

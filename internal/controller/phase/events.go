@@ -1,6 +1,7 @@
 package phase
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -17,8 +18,15 @@ func happened(spec v1alpha1.PhaseSpec, before, after v1alpha1.PhaseStatus) []rep
 	if before.Rollback == nil && after.Rollback != nil {
 		happened = append(happened, report.Event{Warning: true, Reason: v1alpha1.ReasonRollingBack, Action: "RollBack", Note: after.Rollback.Message})
 	}
+	if before.Stop == nil && after.Stop != nil && !after.State.Terminal() {
+		happened = append(happened, report.Event{Warning: after.Stop.FailureClass != "", Reason: after.Stop.Reason, Action: "Stop", Note: after.Stop.Message})
+	}
+	if approval := after.Approval; approval != nil && approval.Time != nil && (before.Approval == nil || before.Approval.Time == nil) {
+		happened = append(happened, report.Event{Reason: "Approved", Action: "Approve", Note: "approved by " + cmp.Or(approval.By, "somebody whom the cluster does not tell")})
+	}
+	happened = append(happened, tried(before, after)...)
 	if before.State == after.State {
-		return happened
+		return append(happened, queued(before, after)...)
 	}
 	switch after.State {
 	case v1alpha1.PhaseWaitingForApproval:
@@ -30,12 +38,31 @@ func happened(spec v1alpha1.PhaseSpec, before, after v1alpha1.PhaseStatus) []rep
 		if spec.Type == v1alpha1.PhaseDeployment {
 			happened = append(happened, report.Event{Reason: "Deployed", Action: "Deploy", Note: after.Message})
 		}
-	case v1alpha1.PhaseFailed:
+	case v1alpha1.PhaseFailed, v1alpha1.PhaseCancelled:
 		happened = append(happened, rolledBack(after)...)
-		happened = append(happened, report.Event{Warning: true, Reason: string(after.State), Action: "Run", Note: after.Message})
+		happened = append(happened, report.Event{Warning: after.State == v1alpha1.PhaseFailed, Reason: string(after.State), Action: "Run", Note: after.Message})
 	default: // of the others nobody needs to hear
 	}
 	return happened
+}
+
+// queued tells that a phase waits for its turn, or for room; where it is in the queue its status tells.
+func queued(before, after v1alpha1.PhaseStatus) []report.Event {
+	if before.QueueTime != nil || after.QueueTime == nil {
+		return nil
+	}
+	return []report.Event{{Reason: v1alpha1.ReasonQueued, Action: "Wait", Note: after.Message}}
+}
+
+// tried tells of an attempt that failed and is followed by another, and of the begin of that.
+func tried(before, after v1alpha1.PhaseStatus) []report.Event {
+	var events []report.Event
+	for i, attempt := range after.Attempts {
+		if attempt.RetryTime != nil && (i >= len(before.Attempts) || before.Attempts[i].RetryTime == nil) {
+			events = append(events, report.Event{Warning: true, Reason: "AttemptFailed", Action: "Retry", Note: after.Message})
+		}
+	}
+	return events
 }
 
 // owned warns of the controllers that may take a deployment back.

@@ -14,30 +14,42 @@ import (
 	domain "katkit.dev/katkit/internal/domain/phase"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/rollout"
+	domainrun "katkit.dev/katkit/internal/domain/run"
 	"katkit.dev/katkit/internal/workload"
 )
 
 // observe reads all that the decision needs and nothing more. The outlook tells how its next change will be noticed.
 func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain.Observation, outlook, error) {
-	observation := domain.Observation{Phase: phase}
+	observation := domain.Observation{Phase: phase, Deleted: !phase.DeletionTimestamp.IsZero()}
 	owner := metav1.GetControllerOf(phase)
 	if owner == nil {
 		return observation, outlook{}, nil // not made by Katkit: no run, so nothing begins
 	}
-	var err error
-	if observation.RunActive, observation.RunEnded, err = c.run(ctx, phase.Namespace, owner); err != nil {
+	err := c.run(ctx, owner, &observation)
+	if err != nil {
 		return observation, outlook{}, err
 	}
-	if observation.Before, err = c.before(ctx, phase, owner.UID); err != nil {
+	if err := c.siblings(ctx, owner.UID, &observation); err != nil {
 		return observation, outlook{}, err
 	}
-	if observation.NotATenant, err = c.consent(ctx, phase); err != nil {
+	if err := c.namespace(ctx, &observation); err != nil {
 		return observation, outlook{}, err
+	}
+	if domain.Ready(observation) {
+		if observation.Wait, err = c.Turns.Wait(ctx, phase); err != nil {
+			return observation, outlook{}, err
+		}
 	}
 	if phase.Spec.Type == v1alpha1.PhaseExecution {
 		observation.Pods, err = c.pods(ctx, phase)
 		return observation, outlook{}, err
 	}
+	return c.observeDeployment(ctx, phase, observation)
+}
+
+// observeDeployment reads the services, and before any is changed what stands in the way of that.
+func (c *Controller) observeDeployment(ctx context.Context, phase *v1alpha1.Phase, observation domain.Observation) (domain.Observation, outlook, error) {
+	var err error
 	needed, dryRun := domain.NeedsServices(observation)
 	if !needed {
 		return observation, outlook{}, nil
@@ -55,52 +67,66 @@ func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain
 	return observation, outlook{}, err
 }
 
-// run tells whether the run that owns the Phase goes on, and whether it has ended. It may do neither.
-func (c *Controller) run(ctx context.Context, namespace string, owner *metav1.OwnerReference) (active, ended bool, err error) {
+// run tells whether the run that owns the Phase goes on, is being stopped, or has ended. It may do neither.
+func (c *Controller) run(ctx context.Context, owner *metav1.OwnerReference, observation *domain.Observation) error {
 	var run v1alpha1.CIRun
-	if err := c.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: owner.Name}, &run); err != nil {
+	if err := c.Client.Get(ctx, types.NamespacedName{Namespace: observation.Phase.Namespace, Name: owner.Name}, &run); err != nil {
 		if client.IgnoreNotFound(err) == nil {
-			return false, false, nil
+			return nil
 		}
-		return false, false, fmt.Errorf("reading its run: %w", err)
+		return fmt.Errorf("reading its run: %w", err)
 	}
 	if run.UID != owner.UID || !run.DeletionTimestamp.IsZero() {
-		return false, false, nil
+		return nil
 	}
-	ended = run.Status.State.Terminal()
-	return !ended, ended, nil
+	observation.RunEnded = run.Status.State.Terminal()
+	observation.RunActive = !observation.RunEnded
+	observation.RunStop = run.Status.Stop
+	return nil
 }
 
-// consent tells whether the namespace of a phase that has not begun is a tenant still.
-func (c *Controller) consent(ctx context.Context, phase *v1alpha1.Phase) (*problem.Problem, error) {
-	if phase.Status.StartTime != nil {
-		return nil, nil
+// namespace tells of a phase that has not begun whether its namespace is a tenant still, and of one that is deleted whether
+// the whole namespace is.
+func (c *Controller) namespace(ctx context.Context, observation *domain.Observation) error {
+	phase := observation.Phase
+	if phase.Status.StartTime != nil && !observation.Deleted {
+		return nil
 	}
 	var namespace metav1.PartialObjectMetadata
 	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	if err := c.Client.Get(ctx, types.NamespacedName{Name: phase.Namespace}, &namespace); err != nil {
-		return nil, fmt.Errorf("reading namespace %s: %w", phase.Namespace, err)
+		return fmt.Errorf("reading namespace %s: %w", phase.Namespace, err)
 	}
-	if namespace.Labels[v1alpha1.LabelTenant] == "" {
-		return link.NotATenant(phase.Namespace), nil
+	observation.NamespaceGone = !namespace.DeletionTimestamp.IsZero()
+	if phase.Status.StartTime == nil && namespace.Labels[v1alpha1.LabelTenant] == "" {
+		observation.NotATenant = link.NotATenant(phase.Namespace)
 	}
-	return nil, nil
+	return nil
 }
 
-// before reads the states of the Phases that this one waits for.
-func (c *Controller) before(ctx context.Context, phase *v1alpha1.Phase, run types.UID) (map[string]v1alpha1.PhaseState, error) {
-	if len(phase.Spec.After) == 0 || phase.Status.StartTime != nil {
-		return nil, nil
+// siblings reads the states of the Phases that this one waits for, and what those before it left for its ci.sh.
+func (c *Controller) siblings(ctx context.Context, run types.UID, observation *domain.Observation) error {
+	phase := observation.Phase
+	if !domain.NeedsSiblings(phase) {
+		return nil
 	}
-	var siblings v1alpha1.PhaseList
-	if err := c.Client.List(ctx, &siblings, client.InNamespace(phase.Namespace), client.MatchingFields{indexRun: string(run)}); err != nil {
-		return nil, fmt.Errorf("listing the Phases of its run: %w", err)
+	var list v1alpha1.PhaseList
+	if err := c.Client.List(ctx, &list, client.InNamespace(phase.Namespace), client.MatchingFields{indexRun: string(run)}); err != nil {
+		return fmt.Errorf("listing the Phases of its run: %w", err)
 	}
-	states := make(map[string]v1alpha1.PhaseState, len(siblings.Items))
-	for i := range siblings.Items {
-		states[siblings.Items[i].Name] = siblings.Items[i].Status.State
+	observation.Before = make(map[string]v1alpha1.PhaseState, len(list.Items))
+	var earlier []*v1alpha1.Phase
+	for i := range list.Items {
+		sibling := &list.Items[i]
+		observation.Before[sibling.Name] = sibling.Status.State
+		if sibling.Spec.Order < phase.Spec.Order && sibling.Status.State == v1alpha1.PhaseSucceeded {
+			earlier = append(earlier, sibling)
+		}
 	}
-	return states, nil
+	if phase.Spec.Execution != nil {
+		observation.Outputs = domainrun.MergeOutputs(phase.Spec.Execution.CarriedOutputs, earlier)
+	}
+	return nil
 }
 
 func (c *Controller) pods(ctx context.Context, phase *v1alpha1.Phase) (map[string]*corev1.Pod, error) {
@@ -115,24 +141,23 @@ func (c *Controller) pods(ctx context.Context, phase *v1alpha1.Phase) (map[strin
 	return pods, c.missing(ctx, phase, pods)
 }
 
-// missing reads the Pods live that the status names and the cache has not: after a restart it may be behind.
+// missing reads the Pods live that are under way by the status and that the cache has not: after a restart it may be behind.
 func (c *Controller) missing(ctx context.Context, phase *v1alpha1.Phase, pods map[string]*corev1.Pod) error {
-	if phase.Status.State.Terminal() {
+	last := len(phase.Status.Attempts) - 1
+	if phase.Status.State.Terminal() || last < 0 {
 		return nil
 	}
-	for _, attempt := range phase.Status.Attempts {
-		for _, replica := range attempt.Replicas {
-			if pods[replica.Pod] != nil {
-				continue
-			}
-			var pod corev1.Pod
-			err := c.Live.Get(ctx, types.NamespacedName{Namespace: phase.Namespace, Name: replica.Pod}, &pod)
-			if client.IgnoreNotFound(err) != nil {
-				return fmt.Errorf("reading builder Pod %s: %w", replica.Pod, err)
-			}
-			if err == nil && metav1.IsControlledBy(&pod, phase) {
-				pods[replica.Pod] = &pod
-			}
+	for _, replica := range phase.Status.Attempts[last].Replicas {
+		if pods[replica.Pod] != nil || replica.Reason != "" {
+			continue
+		}
+		var pod corev1.Pod
+		err := c.Live.Get(ctx, types.NamespacedName{Namespace: phase.Namespace, Name: replica.Pod}, &pod)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading builder Pod %s: %w", replica.Pod, err)
+		}
+		if err == nil && metav1.IsControlledBy(&pod, phase) {
+			pods[replica.Pod] = &pod
 		}
 	}
 	return nil

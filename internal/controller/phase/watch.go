@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,7 +31,19 @@ func indexFields(indexer client.FieldIndexer) error {
 	if err := indexer.IndexField(ctx, &v1alpha1.Phase{}, indexService, servicesBeingDeployed); err != nil {
 		return fmt.Errorf("indexing Phases by service: %w", err)
 	}
+	if err := indexer.IndexField(ctx, &v1alpha1.Phase{}, indexQueued, isQueued); err != nil {
+		return fmt.Errorf("indexing Phases that wait for their turn: %w", err)
+	}
 	return nil
+}
+
+// isQueued marks the Phases that said that they wait for their turn.
+func isQueued(o client.Object) []string {
+	phase, isPhase := o.(*v1alpha1.Phase)
+	if !isPhase || phase.Status.QueueTime == nil || phase.Status.State != v1alpha1.PhasePending {
+		return nil
+	}
+	return []string{"true"}
 }
 
 // servicesBeingDeployed names the workloads whose rollout a Phase waits for.
@@ -59,10 +72,55 @@ func (c *Controller) phasesAfter(ctx context.Context, o client.Object) []ctrl.Re
 		})
 }
 
-// phasesLeft finds the Phases that have not ended with their run.
+// phasesQueued finds the Phases whose place in the queue has changed when somebody is done with the tenant, or with a builder.
+func (c *Controller) phasesQueued(ctx context.Context, o client.Object) []ctrl.Request {
+	if !makesRoom(o) {
+		return nil
+	}
+	scope := []client.ListOption{client.MatchingFields{indexQueued: "true"}, client.UnsafeDisableDeepCopy}
+	if c.Turns.Builders == 0 {
+		scope = append(scope, client.InNamespace(o.GetNamespace()))
+	}
+	var queued v1alpha1.PhaseList
+	if err := c.Client.List(ctx, &queued, scope...); err != nil || len(queued.Items) == 0 {
+		return c.nobody(ctx, err)
+	}
+	waits, err := c.Turns.Waits(ctx, o.GetNamespace())
+	if err != nil {
+		return c.nobody(ctx, err)
+	}
+	var requests []ctrl.Request
+	for i := range queued.Items {
+		key := client.ObjectKeyFromObject(&queued.Items[i])
+		if wait := waits[key]; wait == nil || !strings.HasSuffix(queued.Items[i].Status.Message, wait.String()) {
+			requests = append(requests, ctrl.Request{NamespacedName: key})
+		}
+	}
+	return requests
+}
+
+func (c *Controller) nobody(ctx context.Context, err error) []ctrl.Request {
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "the queue could not be read")
+	}
+	return nil
+}
+
+// makesRoom tells whether others may move up in the queue for what is to be seen of a Phase or a run.
+func makesRoom(o client.Object) bool {
+	switch o := o.(type) {
+	case *v1alpha1.Phase:
+		return o.Status.State.Terminal() || !o.DeletionTimestamp.IsZero()
+	case *v1alpha1.CIRun:
+		return o.Status.State.Terminal() || o.Status.State == v1alpha1.RunWaitingForApproval || o.Status.Stop != nil || !o.DeletionTimestamp.IsZero()
+	}
+	return false
+}
+
+// phasesLeft finds the Phases that have not ended with their run, or that are to be stopped with it.
 func (c *Controller) phasesLeft(ctx context.Context, o client.Object) []ctrl.Request {
 	run, isRun := o.(*v1alpha1.CIRun)
-	if !isRun || !run.Status.State.Terminal() {
+	if !isRun || !run.Status.State.Terminal() && run.Status.Stop == nil {
 		return nil
 	}
 	return c.requests(ctx, o.GetNamespace(), client.MatchingFields{indexRun: string(run.UID)},

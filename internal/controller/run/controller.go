@@ -1,18 +1,18 @@
 // Package run is the controller of CIRuns. It observes a run with its link, its repository and its Phases,
 // lets internal/domain/run decide, and carries out the plan: it makes the Phases, keeps the run's status
-// true to them, and removes the builder Pods when the run is over. The Phases are carried out by their own
-// controller.
+// true to them, and removes the builder Pods when the run is over, and old runs when their link keeps no more. The Phases
+// are carried out by their own controller.
 //
 // What always holds: a reconciliation writes the run's status once at most, and remembers nothing.
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -26,12 +26,13 @@ import (
 	domain "katkit.dev/katkit/internal/domain/run"
 	"katkit.dev/katkit/internal/report"
 	"katkit.dev/katkit/internal/source"
+	"katkit.dev/katkit/internal/turn"
 )
 
-// +kubebuilder:rbac:groups=katkit.dev,resources=ciruns,verbs=get;list;watch
+// +kubebuilder:rbac:groups=katkit.dev,resources=ciruns,verbs=get;list;watch;delete
 // +kubebuilder:rbac:groups=katkit.dev,resources=ciruns/status,verbs=patch
 // +kubebuilder:rbac:groups=katkit.dev,resources=ciruns/finalizers,verbs=update
-// +kubebuilder:rbac:groups=katkit.dev,resources=phases,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=katkit.dev,resources=phases,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups=katkit.dev,resources=tenantrepolinks;builderclasses,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
@@ -49,6 +50,8 @@ type Controller struct {
 	Pods corev1client.PodsGetter
 	// Source opens the repositories of links.
 	Source *source.Opener
+	// Turns tells whose turn it is.
+	Turns *turn.Keeper
 	// Recorder writes events.
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
@@ -59,6 +62,7 @@ type Controller struct {
 const (
 	indexOwner  = "katkit.run.owner"
 	indexLink   = "katkit.run.link"
+	indexEnded  = "katkit.run.ended"
 	indexRunUID = "katkit.run.uid"
 )
 
@@ -72,18 +76,26 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.CIRun{}).
 		Owns(&v1alpha1.Phase{}).
 		Watches(&v1alpha1.TenantRepoLink{}, handler.EnqueueRequestsFromMapFunc(c.runsOf)).
+		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.runsSuperseded)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers}).
 		Complete(c)
 }
 
 // Reconcile brings one run forward.
-func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
 	var run v1alpha1.CIRun
 	if err := c.Client.Get(ctx, request.NamespacedName, &run); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !run.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil // what it owns goes with it
+	}
+	if run.Status.State.Terminal() {
+		if gone, next, err := c.retain(ctx, &run); gone || err != nil {
+			return ctrl.Result{}, err
+		} else if next > 0 {
+			result.RequeueAfter = next
+		}
 	}
 	observation, err := c.observe(ctx, &run)
 	if err != nil {
@@ -93,13 +105,15 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := c.act(ctx, &run, plan); err != nil {
 		return ctrl.Result{}, err
 	}
-	if plan.Retry == nil {
-		return ctrl.Result{}, nil
-	}
-	if plan.Retry.RetryAfter == 0 {
+	switch {
+	case plan.Retry == nil:
+		result.RequeueAfter = cmp.Or(plan.RequeueAfter, result.RequeueAfter)
+	case plan.Retry.RetryAfter == 0:
 		return ctrl.Result{}, plan.Retry // with the queue's backoff
+	default:
+		result.RequeueAfter = plan.Retry.RetryAfter
 	}
-	return ctrl.Result{RequeueAfter: plan.Retry.RetryAfter}, nil
+	return result, nil
 }
 
 // act carries out a plan. Each step may have been done before.
@@ -134,21 +148,4 @@ func (c *Controller) write(ctx context.Context, run *v1alpha1.CIRun, status v1al
 	}
 	report.Events(c.Recorder, after, happened(run.Status, status))
 	return nil
-}
-
-// runsOf finds the runs that wait for a link.
-func (c *Controller) runsOf(ctx context.Context, link client.Object) []ctrl.Request {
-	var runs v1alpha1.CIRunList
-	err := c.Client.List(ctx, &runs, client.InNamespace(link.GetNamespace()), client.MatchingFields{indexLink: link.GetName()})
-	if err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "runs of a link could not be listed", "link", client.ObjectKeyFromObject(link))
-		return nil
-	}
-	requests := make([]ctrl.Request, 0, len(runs.Items))
-	for i := range runs.Items {
-		requests = append(requests, ctrl.Request{NamespacedName: types.NamespacedName{
-			Namespace: runs.Items[i].Namespace, Name: runs.Items[i].Name,
-		}})
-	}
-	return requests
 }

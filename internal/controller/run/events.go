@@ -28,7 +28,7 @@ func happened(before, after v1alpha1.CIRunStatus) []report.Event {
 		return events
 	}
 	return append(events, report.Event{
-		Warning: !(after.State == v1alpha1.RunSucceeded || after.State == v1alpha1.RunWaitingForApproval),
+		Warning: after.State == v1alpha1.RunFailed || after.State == v1alpha1.RunPending,
 		Reason:  is.Reason, Action: "Conclude", Note: is.Message,
 	})
 }

@@ -1,10 +1,8 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,41 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
-	domainlink "katkit.dev/katkit/internal/domain/link"
-	"katkit.dev/katkit/internal/domain/problem"
-	"katkit.dev/katkit/internal/domain/rollout"
 	domain "katkit.dev/katkit/internal/domain/run"
-	"katkit.dev/katkit/internal/source"
-	"katkit.dev/katkit/internal/workload"
 )
-
-func indexFields(indexer client.FieldIndexer) error {
-	ctx := context.Background()
-	owner := func(o client.Object) []string {
-		if controller := metav1.GetControllerOf(o); controller != nil {
-			return []string{string(controller.UID)}
-		}
-		return nil
-	}
-	if err := indexer.IndexField(ctx, &v1alpha1.Phase{}, indexOwner, owner); err != nil {
-		return fmt.Errorf("indexing Phases by run: %w", err)
-	}
-	runUID := func(o client.Object) []string { return []string{o.GetLabels()[v1alpha1.LabelRunUID]} }
-	if err := indexer.IndexField(ctx, &corev1.Pod{}, indexRunUID, runUID); err != nil {
-		return fmt.Errorf("indexing builder Pods by run: %w", err)
-	}
-	waiting := func(o client.Object) []string {
-		run, isRun := o.(*v1alpha1.CIRun)
-		if !isRun || !domain.NeedsMaterial(run) {
-			return nil
-		}
-		return []string{run.Spec.Link.Name}
-	}
-	if err := indexer.IndexField(ctx, &v1alpha1.CIRun{}, indexLink, waiting); err != nil {
-		return fmt.Errorf("indexing runs by link: %w", err)
-	}
-	return nil
-}
 
 // observe reads all that the decision needs and nothing more.
 func (c *Controller) observe(ctx context.Context, run *v1alpha1.CIRun) (domain.Observation, error) {
@@ -59,6 +24,13 @@ func (c *Controller) observe(ctx context.Context, run *v1alpha1.CIRun) (domain.O
 	observation.Phases = phases
 	if domain.NeedsMaterial(run) {
 		observation.Material, observation.Problem, err = c.material(ctx, run, phases)
+		if observation.Material == nil || err != nil {
+			return observation, err
+		}
+		observation.Queued, err = c.queued(ctx, run, domain.BuildPhases(run, *observation.Material)...)
+		return observation, err
+	}
+	if err := c.surroundings(ctx, run, &observation); err != nil {
 		return observation, err
 	}
 	observation.BuilderPods, err = builderPods(ctx, c.Client, run, client.MatchingFields{indexRunUID: string(run.UID)})
@@ -87,7 +59,7 @@ func (c *Controller) missing(ctx context.Context, run *v1alpha1.CIRun, phases ma
 		return nil
 	}
 	for _, entry := range run.Status.Phases {
-		if phases[entry.PhaseName] != nil {
+		if phases[entry.PhaseName] != nil || entry.CarriedFrom != "" {
 			continue
 		}
 		var phase v1alpha1.Phase
@@ -116,150 +88,63 @@ func builderPods(ctx context.Context, reader client.Reader, run *v1alpha1.CIRun,
 	return false, nil
 }
 
-// material reads what the Phases are made of: tenant, link, class, commit and files. An error is one of the
-// API server's; everything that a person can mend is a problem.
-func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases map[string]*v1alpha1.Phase) (*domain.Material, *problem.Problem, error) {
-	m := &domain.Material{}
-	cause, err := c.tenancy(ctx, run, m)
-	if cause != nil || err != nil {
-		return nil, cause, err
-	}
-	repository, cause := c.Source.Open(ctx, m.Link)
-	if cause != nil {
-		return nil, cause, nil
-	}
-	m.CloneURL = repository.CloneURL()
-	if cause := c.files(ctx, run, pinned(run, phases), repository, m); cause != nil {
-		return nil, cause, nil
-	}
-	m.Commit.Ref = cmp.Or(m.Commit.Ref, run.Spec.Commit.Branch)
-	m.Commit.PullRequest = run.Spec.Commit.PullRequest
-	receipts, cause, err := c.services(ctx, run.Namespace, m.Services)
-	if cause != nil || err != nil {
-		return nil, cause, err
-	}
-	if !run.Spec.AllowOlder {
-		if cause := repository.Older(ctx, rollout.ToCompare(receipts, m.Commit.SHA), m.Commit.SHA); cause != nil {
-			return nil, cause, nil
-		}
-	}
-	return m, nil, nil
-}
-
-// pinned is what the run asks for, or the commit of the Phases that were made of it already.
-func pinned(run *v1alpha1.CIRun, phases map[string]*v1alpha1.Phase) v1alpha1.CommitSelector {
-	for _, phase := range phases {
-		return v1alpha1.CommitSelector{SHA: phase.Spec.SHA}
-	}
-	return run.Spec.Commit
-}
-
-// tenancy reads what the cluster says: namespace, link and builder class.
-func (c *Controller) tenancy(ctx context.Context, run *v1alpha1.CIRun, m *domain.Material) (*problem.Problem, error) {
-	namespace := metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if err := c.Client.Get(ctx, types.NamespacedName{Name: run.Namespace}, &namespace); err != nil {
-		return nil, fmt.Errorf("reading namespace %s: %w", run.Namespace, err)
-	}
-	m.Tenant = domain.Tenant{Name: namespace.Labels[v1alpha1.LabelTenant], Env: namespace.Annotations[v1alpha1.AnnotationEnv]}
-	if m.Tenant.Name == "" {
-		return domainlink.NotATenant(run.Namespace), nil
-	}
-	m.Link = &v1alpha1.TenantRepoLink{}
-	err := c.Client.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: run.Spec.Link.Name}, m.Link)
-	if apierrors.IsNotFound(err) {
-		return domain.LinkNotFound(run), nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading its link: %w", err)
-	}
-	var classes v1alpha1.BuilderClassList
-	if err := c.Client.List(ctx, &classes); err != nil {
-		return nil, fmt.Errorf("listing builder classes: %w", err)
-	}
-	class, cause := domain.ChooseClass(m.Link, classes.Items)
-	m.Class = class
-	return cause, nil
-}
-
-// files reads the commit and its files, side by side where one does not wait for the other.
-func (c *Controller) files(ctx context.Context, run *v1alpha1.CIRun, selector v1alpha1.CommitSelector, repository *source.Repository, m *domain.Material) *problem.Problem {
-	folder := m.Link.Spec.Folder()
-	var configs []domain.File
-	var commitCause, configCause *problem.Problem
-	if selector.SHA == "" {
-		if m.Commit, commitCause = repository.Resolve(ctx, selector); commitCause != nil {
-			return commitCause
-		}
-		configs, configCause = readConfigs(ctx, run, repository, folder, m.Commit.SHA)
-	} else {
-		var group sync.WaitGroup
-		group.Go(func() { m.Commit, commitCause = repository.Resolve(ctx, selector) })
-		group.Go(func() { configs, configCause = readConfigs(ctx, run, repository, folder, selector.SHA) })
-		group.Wait()
-	}
-	for _, cause := range []*problem.Problem{commitCause, configCause} {
-		if cause != nil {
-			return cause
-		}
-	}
-	var cause *problem.Problem
-	if m.Workflow, cause = domain.ChooseWorkflow(run, m.Link, m.Tenant.EnvOf(m.Link), configs); cause != nil {
-		return cause
-	}
-	m.Warnings = m.Workflow.Warnings
-	if !m.Workflow.Deploys() {
+// surroundings reads what a run that is under way has to heed: its link, runs of newer commits, and whose turn it is.
+func (c *Controller) surroundings(ctx context.Context, run *v1alpha1.CIRun, observation *domain.Observation) error {
+	if run.Status.State.Terminal() || run.Status.Stop != nil {
 		return nil
 	}
-	description, cause := repository.File(ctx, domain.DescriptionPath(folder), m.Commit.SHA, v1alpha1.ReasonInvalidServiceDescription)
-	if cause != nil {
-		return cause
+	var link v1alpha1.TenantRepoLink
+	err := c.Client.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: run.Spec.Link.Name}, &link)
+	switch {
+	case apierrors.IsNotFound(err), err == nil && !link.DeletionTimestamp.IsZero():
+		observation.LinkGone, err = c.linkGone(ctx, client.ObjectKey{Namespace: run.Namespace, Name: run.Spec.Link.Name})
+	case err == nil && link.Spec.Concurrency.Policy == v1alpha1.ConcurrencyCancelOlder:
+		observation.NewerRun, err = c.newer(ctx, run)
 	}
-	services, warnings, cause := domain.Services(description, m.Commit.SHA)
-	m.Services, m.Warnings = services, append(m.Warnings, warnings...)
-	return cause
+	if err != nil || !domain.AboutToBegin(observation.Phases) {
+		return err
+	}
+	observation.Queued, err = c.queued(ctx, run)
+	return err
 }
 
-// readConfigs reads katkitconfig.js where it may be, at once; a run with phases of its own needs none.
-func readConfigs(ctx context.Context, run *v1alpha1.CIRun, repository *source.Repository, folder, sha string) ([]domain.File, *problem.Problem) {
-	if len(run.Spec.Phases) > 0 {
-		return nil, nil
+// linkGone reads a link live: after a restart the cache may be behind, and what it says stops runs.
+func (c *Controller) linkGone(ctx context.Context, key types.NamespacedName) (bool, error) {
+	var link v1alpha1.TenantRepoLink
+	err := c.Client.Get(ctx, key, &link)
+	if err == nil && link.DeletionTimestamp.IsZero() {
+		return false, nil
 	}
-	paths := domain.ConfigPaths(folder)
-	files := make([]domain.File, len(paths))
-	causes := make([]*problem.Problem, len(paths))
-	var group sync.WaitGroup
-	for i, path := range paths {
-		group.Go(func() { files[i], causes[i] = repository.File(ctx, path, sha, v1alpha1.ReasonInvalidConfig) })
+	switch err = c.Live.Get(ctx, key, &link); {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("reading its link: %w", err)
 	}
-	group.Wait()
-	for i := range files {
-		if causes[i] != nil {
-			return nil, causes[i]
-		}
-		if files[i].Found {
-			break // what is wrong with a file that does not count is of no interest
-		}
-	}
-	return files, nil
+	return !link.DeletionTimestamp.IsZero(), nil
 }
 
-// services checks, before anything is built, that what shall be deployed to is there, and tells what would be changed.
-func (c *Controller) services(ctx context.Context, namespace string, services []v1alpha1.ServiceImage) ([]v1alpha1.Receipt, *problem.Problem, error) {
-	receipts := make([]v1alpha1.Receipt, 0, len(services))
-	for _, want := range services {
-		service, found, err := workload.Find(ctx, c.Live, namespace, want.Role)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !found {
-			return nil, rollout.NotFound(namespace, want.Role), nil
-		}
-		receipt, cause := service.Receipt(want)
-		if cause != nil {
-			return nil, cause, nil
-		}
-		receipts = append(receipts, receipt)
+// newer finds the run of a newer commit that takes a run's place.
+func (c *Controller) newer(ctx context.Context, run *v1alpha1.CIRun) (string, error) {
+	var runs v1alpha1.CIRunList
+	if err := c.Client.List(ctx, &runs, client.InNamespace(run.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return "", fmt.Errorf("listing runs of its link: %w", err)
 	}
-	return receipts, nil, nil
+	return domain.Newer(run, runs.Items), nil
+}
+
+// queued names the Phases of a run that are ready to begin and have to wait for their turn. planned are those that are yet to
+// be made.
+func (c *Controller) queued(ctx context.Context, run *v1alpha1.CIRun, planned ...*v1alpha1.Phase) (map[string]bool, error) {
+	waits, err := c.Turns.Waits(ctx, run.Namespace, planned...)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for key, wait := range waits {
+		if wait != nil && key.Namespace == run.Namespace {
+			names[key.Name] = true
+		}
+	}
+	return names, nil
 }

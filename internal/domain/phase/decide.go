@@ -110,6 +110,15 @@ func Ready(o Observation) bool {
 		o.NotATenant == nil && gate(o) == nil && !waitsForApproval(o.Phase)
 }
 
+// NeedsSiblings tells whether Decide will look at Before and Outputs.
+func NeedsSiblings(p *v1alpha1.Phase) bool {
+	if p.Status.State.Terminal() {
+		return false
+	}
+	last := len(p.Status.Attempts) - 1
+	return !begun(p) || last >= 0 && p.Status.Attempts[last].RetryTime != nil
+}
+
 // NeedsServices tells whether Decide will look at the services of the phase, and whether a dry run of their
 // change shall be part of the observation.
 func NeedsServices(o Observation) (needed, dryRun bool) {

@@ -24,6 +24,8 @@ const (
 	maxConfigSource = 512
 	// maxPhaseMessage is the bound of a phase's message in the run's status.
 	maxPhaseMessage = 1024
+	// maxWaitingFor is the bound of status.waitingFor in the API.
+	maxWaitingFor = 1024
 	// linkPatience is when a run looks for its link again, should it have missed its creation.
 	linkPatience = 5 * time.Minute
 )
@@ -37,6 +39,12 @@ type Observation struct {
 	Problem *problem.Problem
 	// Phases are the run's own, by name. One that the status names and is not among them does not exist.
 	Phases map[string]*v1alpha1.Phase
+	// Queued are the names of the Phases that are ready to begin and have to wait for their turn.
+	Queued map[string]bool
+	// LinkGone: the link is not there any more.
+	LinkGone bool
+	// NewerRun names the run that takes this one's place under the policy CancelOlder; "" when there is none.
+	NewerRun string
 	// BuilderPods tells whether builder Pods of the run are left that nobody is deleting yet.
 	BuilderPods bool
 }
@@ -51,11 +59,13 @@ type Plan struct {
 	DeletePods bool
 	// Retry is the problem to come back for, after its RetryAfter or the caller's backoff.
 	Retry *problem.Problem
+	// RequeueAfter is when to look again if nothing happens before; 0: only when something happens.
+	RequeueAfter time.Duration
 }
 
 // NeedsMaterial tells whether Decide needs Material (or the Problem that stands in the way of it).
 func NeedsMaterial(run *v1alpha1.CIRun) bool {
-	return !run.Status.State.Terminal() && len(run.Status.Phases) == 0
+	return !run.Status.State.Terminal() && len(run.Status.Phases) == 0 && !run.Spec.Cancelled
 }
 
 // Decide tells what to do next with a run. It is total: every observation has a plan, and an observation
@@ -67,6 +77,8 @@ func Decide(o Observation, now time.Time) Plan {
 		plan.DeletePods = o.BuilderPods
 	case len(plan.Status.Phases) > 0:
 		follow(o, &plan, now)
+	case o.Run.Spec.Cancelled:
+		finish(o.Run, &plan.Status, v1alpha1.RunCancelled, v1alpha1.ReasonCancelled, "cancelled before it began", now)
 	case o.Problem != nil:
 		blocked(o, &plan, now)
 	case o.Material != nil:
@@ -94,27 +106,35 @@ func begin(o Observation, plan *Plan, now time.Time) {
 	plan.Status.ConfigSource = text.Cut(m.Workflow.Source, maxConfigSource)
 	plan.Status.Warnings = limit(m.Warnings)
 	plan.Status.StartTime = timestamp(now)
+	plan.Status.Timeout = timeout(o.Run.Spec.Timeout, defaultRunTimeout, m.Class.Spec.MaxRunTimeout)
 	phases := maps.Clone(o.Phases)
 	if phases == nil {
 		phases = map[string]*v1alpha1.Phase{}
 	}
+	made := map[string]*v1alpha1.Phase{}
 	for _, phase := range BuildPhases(o.Run, *m) {
 		if phases[phase.Name] == nil {
 			phases[phase.Name] = phase
 			plan.CreatePhases = append(plan.CreatePhases, phase)
 		}
-		plan.Status.Phases = append(plan.Status.Phases, v1alpha1.RunPhaseStatus{
-			Name: phase.Spec.Name, PhaseName: phase.Name, Type: phase.Spec.Type, Order: phase.Spec.Order,
-		})
+		made[phase.Spec.Name] = phase
 	}
-	project(&plan.Status, phases, now)
-	summarize(o.Run, &plan.Status, now)
+	for _, template := range m.Workflow.Phases {
+		entry, carried := m.Carried[template.Name]
+		if phase := made[template.Name]; !carried {
+			entry = v1alpha1.RunPhaseStatus{Name: phase.Spec.Name, PhaseName: phase.Name, Type: phase.Spec.Type, Order: phase.Spec.Order}
+		}
+		plan.Status.Phases = append(plan.Status.Phases, entry)
+	}
+	project(o, &plan.Status, phases, now)
+	stopping(o, plan, now)
+	summarize(o.Run, &plan.Status, phases, now)
 }
 
 // follow keeps the status true to the Phases, and ends the run when they all have ended.
 func follow(o Observation, plan *Plan, now time.Time) {
 	for _, phase := range plan.Status.Phases {
-		if o.Phases[phase.PhaseName] == nil {
+		if phase.CarriedFrom == "" && o.Phases[phase.PhaseName] == nil {
 			abandon(&plan.Status, now)
 			finish(o.Run, &plan.Status, v1alpha1.RunFailed, v1alpha1.ReasonPhaseGone,
 				fmt.Sprintf("Phase %s was deleted before the run had ended; start a new run of the commit", phase.PhaseName), now)
@@ -122,8 +142,9 @@ func follow(o Observation, plan *Plan, now time.Time) {
 			return
 		}
 	}
-	project(&plan.Status, o.Phases, now)
-	summarize(o.Run, &plan.Status, now)
+	project(o, &plan.Status, o.Phases, now)
+	stopping(o, plan, now)
+	summarize(o.Run, &plan.Status, o.Phases, now)
 	plan.DeletePods = plan.Status.State.Terminal() && o.BuilderPods
 }
 
@@ -144,12 +165,17 @@ func abandon(status *v1alpha1.CIRunStatus, now time.Time) {
 
 // project writes the state of each Phase into the run's status. A Phase whose turn it is counts as begun
 // even before it says so itself, so that one write tells of the end of a phase and the begin of the next.
-func project(status *v1alpha1.CIRunStatus, phases map[string]*v1alpha1.Phase, now time.Time) {
+func project(o Observation, status *v1alpha1.CIRunStatus, phases map[string]*v1alpha1.Phase, now time.Time) {
+	var succeeded []*v1alpha1.Phase
+	var carried []v1alpha1.Output
 	for i := range status.Phases {
 		entry := &status.Phases[i]
+		if entry.CarriedFrom != "" {
+			continue
+		}
 		phase := phases[entry.PhaseName]
 		entry.State = stateOf(phase)
-		if entry.State == v1alpha1.PhasePending && turn(phase, phases) {
+		if entry.State == v1alpha1.PhasePending && turn(phase, phases) && !o.Queued[phase.Name] && status.Stop == nil {
 			entry.State = v1alpha1.PhaseRunning
 		}
 		entry.Message = text.Cut(phase.Status.Message, maxPhaseMessage)
@@ -157,7 +183,14 @@ func project(status *v1alpha1.CIRunStatus, phases map[string]*v1alpha1.Phase, no
 		if entry.State != v1alpha1.PhasePending && entry.State != v1alpha1.PhaseSkipped && entry.StartTime == nil {
 			entry.StartTime = timestamp(now)
 		}
+		if entry.State == v1alpha1.PhaseSucceeded {
+			succeeded = append(succeeded, phase)
+		}
+		if phase.Spec.Execution != nil {
+			carried = phase.Spec.Execution.CarriedOutputs
+		}
 	}
+	status.Outputs = MergeOutputs(carried, succeeded)
 }
 
 // turn tells whether a pending Phase begins now.
@@ -173,34 +206,71 @@ func turn(phase *v1alpha1.Phase, phases map[string]*v1alpha1.Phase) bool {
 	return true
 }
 
+// AboutToBegin tells whether one of the Phases begins unless it has to wait for its turn, so that Decide will look at Queued.
+func AboutToBegin(phases map[string]*v1alpha1.Phase) bool {
+	for _, phase := range phases {
+		if stateOf(phase) == v1alpha1.PhasePending && turn(phase, phases) {
+			return true
+		}
+	}
+	return false
+}
+
 // summarize makes the run's own state of those of its phases.
-func summarize(run *v1alpha1.CIRun, status *v1alpha1.CIRunStatus, now time.Time) {
+func summarize(run *v1alpha1.CIRun, status *v1alpha1.CIRunStatus, phases map[string]*v1alpha1.Phase, now time.Time) {
 	count := map[v1alpha1.PhaseState]int{}
 	var failed, current []string
-	for _, phase := range status.Phases {
-		count[phase.State]++
-		switch phase.State {
+	status.WaitingFor = ""
+	for _, entry := range status.Phases {
+		count[entry.State]++
+		switch entry.State {
 		case v1alpha1.PhaseFailed:
-			failed = append(failed, fmt.Sprintf("phase %s failed: %s", phase.Name, phase.Message))
+			failed = append(failed, fmt.Sprintf("phase %s failed: %s", entry.Name, entry.Message))
 		case v1alpha1.PhaseRunning, v1alpha1.PhaseWaitingForApproval:
-			current = append(current, phase.Name)
+			current = append(current, entry.Name)
+		case v1alpha1.PhasePending:
+			if status.WaitingFor == "" && queued(phases[entry.PhaseName]) {
+				status.WaitingFor = text.Cut(fmt.Sprintf("phase %s %s", entry.Name, entry.Message), maxWaitingFor)
+			}
 		default: // counted, that is all
 		}
 	}
 	total := len(status.Phases)
+	tell := func(state v1alpha1.RunState, reason, message string) {
+		status.State = state
+		setSucceeded(run, status, metav1.ConditionUnknown, reason, message, now)
+	}
 	switch {
 	case count[v1alpha1.PhaseSucceeded] == total:
 		finish(run, status, v1alpha1.RunSucceeded, v1alpha1.ReasonSucceeded, fmt.Sprintf("all %d phases succeeded", total), now)
-	case count[v1alpha1.PhaseSucceeded]+count[v1alpha1.PhaseFailed]+count[v1alpha1.PhaseSkipped] == total:
-		finish(run, status, v1alpha1.RunFailed, v1alpha1.ReasonPhaseFailed, text.Cut(strings.Join(failed, "; "), 4*maxPhaseMessage), now)
+	case allEnded(status.Phases):
+		conclude(run, status, failed, now)
+	case status.Stop != nil:
+		tell(v1alpha1.RunRunning, v1alpha1.ReasonRunning, "stopping: "+status.Stop.Message)
+	case count[v1alpha1.PhaseRunning] == 0 && status.WaitingFor != "":
+		tell(v1alpha1.RunQueued, v1alpha1.ReasonQueued, status.WaitingFor)
 	case count[v1alpha1.PhaseRunning] == 0 && count[v1alpha1.PhaseWaitingForApproval] > 0:
-		status.State = v1alpha1.RunWaitingForApproval
-		setSucceeded(run, status, metav1.ConditionUnknown, v1alpha1.ReasonWaitingForApproval, "waiting for approval: "+strings.Join(current, ", "), now)
+		tell(v1alpha1.RunWaitingForApproval, v1alpha1.ReasonWaitingForApproval, "waiting for approval: "+strings.Join(current, ", "))
 	default:
-		status.State = v1alpha1.RunRunning
-		setSucceeded(run, status, metav1.ConditionUnknown, v1alpha1.ReasonRunning,
-			fmt.Sprintf("%d of %d phases done%s", count[v1alpha1.PhaseSucceeded], total, running(current)), now)
+		tell(v1alpha1.RunRunning, v1alpha1.ReasonRunning, fmt.Sprintf("%d of %d phases done%s", count[v1alpha1.PhaseSucceeded], total, running(current)))
 	}
+}
+
+// queued tells whether a pending Phase says that it waits for its turn, or for room.
+func queued(phase *v1alpha1.Phase) bool {
+	return phase != nil && phase.Status.QueueTime != nil && phase.Status.State == v1alpha1.PhasePending
+}
+
+// conclude ends a run that did not succeed.
+func conclude(run *v1alpha1.CIRun, status *v1alpha1.CIRunStatus, failed []string, now time.Time) {
+	state, reason, said := v1alpha1.RunFailed, v1alpha1.ReasonPhaseFailed, failed
+	if stop := status.Stop; stop != nil {
+		reason, said = stop.Reason, append([]string{stop.Message}, failed...)
+		if stop.FailureClass == "" {
+			state = v1alpha1.RunCancelled
+		}
+	}
+	finish(run, status, state, reason, text.Cut(strings.Join(said, "; "), 4*maxPhaseMessage), now)
 }
 
 func running(current []string) string {

@@ -123,6 +123,7 @@ func decide(t *testing.T, o run.Observation, at time.Time) run.Plan {
 	want := map[v1alpha1.RunState]metav1.ConditionStatus{
 		v1alpha1.RunSucceeded: metav1.ConditionTrue, v1alpha1.RunFailed: metav1.ConditionFalse, v1alpha1.RunPending: metav1.ConditionUnknown,
 		v1alpha1.RunRunning: metav1.ConditionUnknown, v1alpha1.RunWaitingForApproval: metav1.ConditionUnknown,
+		v1alpha1.RunQueued: metav1.ConditionUnknown, v1alpha1.RunCancelled: metav1.ConditionFalse,
 	}
 	if condition == nil || condition.Status != want[after.State] || condition.Reason == "" || condition.ObservedGeneration != o.Run.Generation {
 		t.Fatalf("state %q with the condition %+v", after.State, condition)

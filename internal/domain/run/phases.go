@@ -16,7 +16,10 @@ import (
 )
 
 const (
-	defaultExecutionTimeout = time.Hour
+	defaultExecutionTimeout   = time.Hour
+	defaultUnscheduledTimeout = 15 * time.Minute
+	defaultQueueTimeout       = 24 * time.Hour
+	defaultRunTimeout         = 3 * time.Hour
 	// deploymentTimeout bounds the wait for a rollout; a Deployment's own progress deadline is usually shorter.
 	deploymentTimeout = 30 * time.Minute
 )
@@ -58,12 +61,17 @@ type Material struct {
 	Workflow Workflow
 	// Services are the images that a deployment phase shall bring.
 	Services []v1alpha1.ServiceImage
+	// Env are the run's own variables.
+	Env []v1alpha1.EnvVar
+	// Carried are the phases that a re-run does not run again, by their names in the workflow, and Outputs what they left.
+	Carried map[string]v1alpha1.RunPhaseStatus
+	Outputs []v1alpha1.Output
 	// Warnings are those of all files that were read.
 	Warnings []string
 }
 
-// BuildPhases makes the Phases of a run, in ascending order. Each names the ones of the next lower order as
-// those that it waits for, and holds everything that it needs.
+// BuildPhases makes the Phases of a run, in ascending order, but for those that are carried over. Each names the ones of the
+// next lower order as those that it waits for, and holds everything that it needs.
 func BuildPhases(run *v1alpha1.CIRun, m Material) []*v1alpha1.Phase {
 	phases := make([]*v1alpha1.Phase, 0, len(m.Workflow.Phases))
 	var after, same []string
@@ -71,15 +79,20 @@ func BuildPhases(run *v1alpha1.CIRun, m Material) []*v1alpha1.Phase {
 		if i > 0 && template.Order != m.Workflow.Phases[i-1].Order {
 			after, same = same, nil
 		}
+		if _, carried := m.Carried[template.Name]; carried {
+			continue
+		}
 		phase := newPhase(run, m, template)
 		phase.Spec.After = slices.Clone(after)
 		if template.Type == v1alpha1.PhaseDeployment {
+			phase.Finalizers = []string{v1alpha1.FinalizerDeployment}
 			phase.Spec.Deployment = deployment(run, m)
 			phase.Spec.Timeout = metav1.Duration{Duration: deploymentTimeout}
 		} else {
-			phase.Spec.Execution = execution(run, m, template)
-			phase.Spec.Timeout = executionTimeout(m.Link)
+			phase.Spec.Execution = execution(m, template, run.Name)
+			phase.Spec.Timeout = *timeout(m.Link.Spec.Builder.Timeout, defaultExecutionTimeout, m.Class.Spec.MaxTimeout)
 		}
+		phase.Spec.QueueTimeout = timeout(m.Link.Spec.Builder.QueueTimeout, defaultQueueTimeout, m.Class.Spec.MaxQueueTimeout)
 		phases = append(phases, phase)
 		same = append(same, phase.Name)
 	}
@@ -113,15 +126,25 @@ func deployment(run *v1alpha1.CIRun, m Material) *v1alpha1.DeploymentSpec {
 	}
 }
 
-func execution(run *v1alpha1.CIRun, m Material, template v1alpha1.PhaseTemplate) *v1alpha1.ExecutionSpec {
+func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha1.ExecutionSpec {
 	builder := m.Link.Spec.Builder
+	retry := m.Class.Spec.Retry
+	if builder.Retry != nil {
+		retry = *builder.Retry
+	}
 	spec := &v1alpha1.ExecutionSpec{
 		Image:         cmp.Or(template.Image, builder.Image, m.Class.Spec.Image),
 		AgentImage:    m.Class.Spec.AgentImage,
 		RepositoryURL: m.CloneURL,
-		Env:           environment(run, m, template),
+		Env:           environment(m, template, run),
 		Parallelism:   max(template.Parallelism, 1),
-		Resources:     cmp.Or(builder.Resources, m.Class.Spec.Resources).DeepCopy(),
+		FailFast:      template.FailFast == nil || *template.FailFast,
+		RetryOnInfra:  retry.OnInfra,
+
+		UnscheduledTimeout: timeout(builder.UnscheduledTimeout, defaultUnscheduledTimeout, m.Class.Spec.MaxUnscheduledTimeout),
+		CarriedOutputs:     slices.Clone(m.Outputs),
+
+		Resources: cmp.Or(builder.Resources, m.Class.Spec.Resources).DeepCopy(),
 	}
 	if m.Link.Spec.SecretRef != nil {
 		spec.CredentialSecret = m.Link.Spec.SecretRef.Name
@@ -139,16 +162,21 @@ func execution(run *v1alpha1.CIRun, m Material, template v1alpha1.PhaseTemplate)
 	return spec
 }
 
-func executionTimeout(link *v1alpha1.TenantRepoLink) metav1.Duration {
-	if link.Spec.Builder.Timeout != nil {
-		return *link.Spec.Builder.Timeout
+// timeout is what was asked for, or the default, as far as the cap allows.
+func timeout(asked *metav1.Duration, otherwise time.Duration, limit *metav1.Duration) *metav1.Duration {
+	result := metav1.Duration{Duration: otherwise}
+	if asked != nil {
+		result = *asked
 	}
-	return metav1.Duration{Duration: defaultExecutionTimeout}
+	if limit != nil {
+		result.Duration = min(result.Duration, limit.Duration)
+	}
+	return &result
 }
 
 // environment is what ci.sh sees (design §5): class, link, BuildParams, run, each winning over the one
 // before it, and Katkit's own variables over all.
-func environment(run *v1alpha1.CIRun, m Material, template v1alpha1.PhaseTemplate) []v1alpha1.EnvVar {
+func environment(m Material, template v1alpha1.PhaseTemplate, run string) []v1alpha1.EnvVar {
 	own := []v1alpha1.EnvVar{
 		{Name: contract.VarEnv, Value: m.Tenant.EnvOf(m.Link)},
 		{Name: contract.VarGitSHA, Value: m.Commit.SHA},
@@ -156,7 +184,7 @@ func environment(run *v1alpha1.CIRun, m Material, template v1alpha1.PhaseTemplat
 		{Name: contract.VarCodePath, Value: m.Link.Spec.Folder()},
 		{Name: contract.VarReplicaCount, Value: strconv.Itoa(int(max(template.Parallelism, 1)))},
 		{Name: contract.VarTenant, Value: m.Tenant.Name},
-		{Name: contract.VarRun, Value: run.Name},
+		{Name: contract.VarRun, Value: run},
 		{Name: contract.VarPhaseName, Value: template.Name},
 		{Name: contract.VarBranch, Value: m.Commit.Ref},
 		{Name: contract.VarPullRequest, Value: pullRequest(m.Commit)},
@@ -165,7 +193,7 @@ func environment(run *v1alpha1.CIRun, m Material, template v1alpha1.PhaseTemplat
 		{Name: contract.VarKatkit, Value: "true"},
 	}
 	phase := []v1alpha1.EnvVar{{Name: contract.VarPhase, Value: template.Name}}
-	return merge(m.Class.Spec.Env, m.Link.Spec.Builder.Env, phase, template.Params, run.Spec.Env, own)
+	return merge(m.Class.Spec.Env, m.Link.Spec.Builder.Env, phase, template.Params, m.Env, own)
 }
 
 func pullRequest(commit Commit) string {

@@ -95,14 +95,13 @@ func TestEnvironment(t *testing.T) {
 		return list
 	}
 	m := newMaterial(template("BUILD", 0, v1alpha1.PhaseExecution))
-	r := newRun()
 	m.Commit.PullRequest = 42
 	m.Link.Spec.FolderPath = "services/api/"
 	m.Class.Spec.Env = env("A", "class", "B", "class", "C", "class", "D", "class", "TWICE", "1", "TWICE", "2")
 	m.Link.Spec.Builder.Env = env("B", "link", "C", "link", "D", "link", "KATKIT_RUN", "forged")
 	m.Workflow.Phases[0].Params = env("C", "params", "D", "params", "PHASE", "from params", "REPLICA_ID", "9", "ENV", "forged")
-	r.Spec.Env = env("D", "run", "GIT_SHA", "forged", "CI", "false")
-	list := run.BuildPhases(r, *m)[0].Spec.Execution.Env
+	m.Env = env("D", "run", "GIT_SHA", "forged", "CI", "false")
+	list := run.BuildPhases(newRun(), *m)[0].Spec.Execution.Env
 	want := map[string]string{
 		"A": "class", "B": "link", "C": "params", "D": "run", "TWICE": "2", "PHASE": "from params",
 		contract.VarEnv: "DEV", contract.VarGitSHA: sha, contract.VarGitRepo: "acme/taskrunner", contract.VarCodePath: "services/api",

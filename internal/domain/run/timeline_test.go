@@ -22,6 +22,7 @@ type timeline struct {
 	material *run.Material
 	phases   map[string]*v1alpha1.Phase
 	pods     bool
+	queued   map[string]bool
 	at       time.Time
 
 	text   bytes.Buffer
@@ -50,7 +51,7 @@ func (l *timeline) step(what string) {
 func (l *timeline) reconcile(what string) {
 	l.t.Helper()
 	l.at = l.at.Add(time.Second)
-	o := run.Observation{Run: l.run, Phases: l.phases, BuilderPods: l.pods}
+	o := run.Observation{Run: l.run, Phases: l.phases, BuilderPods: l.pods, Queued: l.queued}
 	if run.NeedsMaterial(l.run) {
 		o.Material = l.material
 	}
@@ -90,6 +91,17 @@ func (l *timeline) phase(name string, state v1alpha1.PhaseState, message string)
 		return
 	}
 	l.t.Fatalf("no phase %s", name)
+}
+
+// queues lets one of the Phases say that it waits for its turn.
+func (l *timeline) queues(name, message string) {
+	l.t.Helper()
+	for _, phase := range l.phases {
+		if phase.Spec.Name == name {
+			phase.Status.QueueTime = new(metav1.NewTime(now))
+		}
+	}
+	l.phase(name, v1alpha1.PhasePending, message)
 }
 
 // end compares the timeline with the golden one.
@@ -141,6 +153,45 @@ func TestTimelineOfApproval(t *testing.T) {
 	l.phase("POST_DEPLOY_VERIFICATION", v1alpha1.PhaseRunning, "")
 	l.phase("POST_DEPLOY_VERIFICATION", v1alpha1.PhaseSucceeded, "")
 	l.end("approval.yaml", v1alpha1.RunSucceeded)
+}
+
+func TestTimelineOfAQueue(t *testing.T) {
+	l := newTimeline(t, threePhases()...)
+	l.step("created")
+	l.phase("PRE_DEPLOY_BUILD", v1alpha1.PhaseRunning, "")
+	l.queued = map[string]bool{"taskrunner-7f3a-1-deploy": true}
+	l.phase("PRE_DEPLOY_BUILD", v1alpha1.PhaseSucceeded, "")
+	l.queues("DEPLOY", "waits since 2024-05-06T07:08:14Z: run other is deploying to d-taskrunner (position 2)")
+	l.queues("DEPLOY", "waits since 2024-05-06T07:08:14Z: run third is deploying to d-taskrunner (position 1)")
+	l.queued = nil
+	l.phase("DEPLOY", v1alpha1.PhaseRunning, "")
+	l.phase("DEPLOY", v1alpha1.PhaseSucceeded, "taskrunner upgraded")
+	l.phase("POST_DEPLOY_VERIFICATION", v1alpha1.PhaseSucceeded, "")
+	l.end("queue.yaml", v1alpha1.RunSucceeded)
+}
+
+func TestTimelineOfACancel(t *testing.T) {
+	l := newTimeline(t, threePhases()...)
+	l.step("created")
+	l.phase("PRE_DEPLOY_BUILD", v1alpha1.PhaseRunning, "")
+	l.run.Spec.Cancelled = true
+	l.step("cancelled")
+	l.phase("DEPLOY", v1alpha1.PhaseSkipped, "not started: run taskrunner-7f3a was cancelled")
+	l.phase("POST_DEPLOY_VERIFICATION", v1alpha1.PhaseSkipped, "not started: run taskrunner-7f3a was cancelled")
+	l.phase("PRE_DEPLOY_BUILD", v1alpha1.PhaseCancelled, "run taskrunner-7f3a was cancelled")
+	l.end("cancel.yaml", v1alpha1.RunCancelled)
+}
+
+func TestTimelineOfARunThatTakesTooLong(t *testing.T) {
+	l := newTimeline(t, threePhases()...)
+	l.step("created")
+	l.phase("PRE_DEPLOY_BUILD", v1alpha1.PhaseRunning, "")
+	l.at = l.at.Add(3 * time.Hour)
+	l.step("three hours later")
+	l.phase("DEPLOY", v1alpha1.PhaseSkipped, "not started: the run took longer than its timeout of 3h0m0s")
+	l.phase("POST_DEPLOY_VERIFICATION", v1alpha1.PhaseSkipped, "not started: the run took longer than its timeout of 3h0m0s")
+	l.phase("PRE_DEPLOY_BUILD", v1alpha1.PhaseFailed, "the run took longer than its timeout of 3h0m0s")
+	l.end("timeout.yaml", v1alpha1.RunFailed)
 }
 
 func TestTimelineOfPhasesSideBySide(t *testing.T) {

@@ -62,9 +62,9 @@ func DescriptionPath(folder string) string {
 
 // ChooseWorkflow takes the workflow of the run, else of the repository's file, else of the link (design §4).
 // files are those of ConfigPaths, in that order; they are not looked at when the run has phases of its own.
-func ChooseWorkflow(run *v1alpha1.CIRun, link *v1alpha1.TenantRepoLink, env string, files []File) (Workflow, *problem.Problem) {
-	if len(run.Spec.Phases) > 0 {
-		return fromObject("the run's spec.phases", run.Spec.Phases)
+func ChooseWorkflow(asked Request, link *v1alpha1.TenantRepoLink, env string, files []File) (Workflow, *problem.Problem) {
+	if len(asked.Phases) > 0 {
+		return fromObject("the run's spec.phases", asked.Phases)
 	}
 	for _, file := range files {
 		if file.Found {

@@ -61,7 +61,7 @@ func TestChooseWorkflow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, link := newRun(), newLink()
 			r.Spec.Phases, link.Spec.Phases = c.run, c.link
-			got, cause := run.ChooseWorkflow(r, link, c.env, c.files)
+			got, cause := run.ChooseWorkflow(run.Ask(r, nil), link, c.env, c.files)
 			if c.reason != "" {
 				if cause == nil || cause.Reason != c.reason || cause.Transient || !strings.Contains(cause.Message, c.message) {
 					t.Errorf("got %+v, %v", got, cause)

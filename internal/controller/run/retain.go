@@ -1,0 +1,98 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/retention"
+)
+
+// retain removes what the link of a run that has ended does not keep any more. It tells whether the run itself is gone, and
+// when the next one will be.
+func (c *Controller) retain(ctx context.Context, run *v1alpha1.CIRun) (gone bool, next time.Duration, err error) {
+	policy, err := c.policy(ctx, run)
+	if err != nil {
+		return false, 0, err
+	}
+	var runs v1alpha1.CIRunList
+	if err := c.Client.List(ctx, &runs, client.InNamespace(run.Namespace), client.MatchingFields{indexEnded: run.Spec.Link.Name}); err != nil {
+		return false, 0, fmt.Errorf("listing the runs of its link that have ended: %w", err)
+	}
+	expired, next := retention.Expired(runs.Items, policy, c.Clock.Now())
+	for _, old := range expired {
+		if err := c.remove(ctx, old); err != nil {
+			return false, 0, err
+		}
+		gone = gone || old.UID == run.UID
+	}
+	return gone, next, nil
+}
+
+func (c *Controller) policy(ctx context.Context, run *v1alpha1.CIRun) (retention.Policy, error) {
+	var link v1alpha1.TenantRepoLink
+	err := c.Client.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: run.Spec.Link.Name}, &link)
+	if apierrors.IsNotFound(err) {
+		return retention.PolicyOf(nil), nil
+	}
+	if err != nil {
+		return retention.Policy{}, fmt.Errorf("reading its link: %w", err)
+	}
+	return retention.PolicyOf(&link), nil
+}
+
+// remove deletes a run that Katkit made. One that somebody applied would be applied again, and run again: of it the Phases and
+// logs are deleted, and the run stays.
+func (c *Controller) remove(ctx context.Context, run *v1alpha1.CIRun) error {
+	ours, err := c.madeByKatkit(ctx, run)
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !ours {
+		return c.trim(ctx, run)
+	}
+	err = c.Client.Delete(ctx, run, client.Preconditions{UID: &run.UID}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting run %s, which its link does not keep any more: %w", run.Name, err)
+	}
+	return nil
+}
+
+// madeByKatkit tells whether nobody but Katkit and its plugin wrote a run. Who did is not in the cache.
+func (c *Controller) madeByKatkit(ctx context.Context, run *v1alpha1.CIRun) (bool, error) {
+	var live metav1.PartialObjectMetadata
+	live.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("CIRun"))
+	if err := c.Live.Get(ctx, client.ObjectKeyFromObject(run), &live); err != nil {
+		return false, fmt.Errorf("reading run %s: %w", run.Name, err)
+	}
+	for _, entry := range live.ManagedFields {
+		if entry.Subresource == "" && entry.Manager != v1alpha1.ManagedBy {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// trim deletes the Phases of a run, with their logs, and notes that in its status.
+func (c *Controller) trim(ctx context.Context, run *v1alpha1.CIRun) error {
+	phases, err := c.phases(ctx, run)
+	if err != nil {
+		return err
+	}
+	for _, phase := range phases {
+		err := c.Client.Delete(ctx, phase, client.Preconditions{UID: &phase.UID}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("deleting Phase %s: %w", phase.Name, err)
+		}
+	}
+	status := run.Status.DeepCopy()
+	status.TrimTime = new(metav1.NewTime(c.Clock.Now().Truncate(time.Second)))
+	status.Warnings, status.Outputs = nil, nil
+	return c.write(ctx, run, *status)
+}
