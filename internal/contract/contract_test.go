@@ -161,18 +161,24 @@ func FuzzParseReport(f *testing.F) {
 	f.Add(failed("tail\n").Marshal())
 	f.Add([]byte(`{"version":1,"reason":"Completed","tail":"\u001b[31m\u0000\ud800","log":{"bytes":9007199254740993,"complete":true}}`))
 	f.Add([]byte(`{"VERSION":1,"reason":"CheckoutFailed","class":"Config","exitCode":122,"message":"` + strings.Repeat(`\u0001`, 300) + `"}`))
+	f.Add(completed(mostOutputs()...).Marshal())
+	f.Add([]byte(`{"version":1,"reason":"Completed","outputs":{"A":"\ud800","B":null,"a1":"\t\u2028","A":"twice"}}`))
+	f.Add([]byte(`{"version":1,"reason":"Completed","outputs":{"PATH":"."},"Outputs":{"X=Y":"\u001b[31m"}}`))
+	f.Add([]byte(`{"version":1,"class":"User","reason":"CIScriptFailed","exitCode":1,"outputs":{"PATH":"."}}`))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		r, err := ParseReport(message)
 		if err != nil {
 			return
 		}
 		checkPlain(t, r)
+		checkOutputs(t, r)
 		again, err := ParseReport(r.Marshal())
 		if err != nil {
 			t.Fatalf("%v: %+v", err, r)
 		}
 		again.Log.Complete = r.Log.Complete // of a stranger's report that did not claim it
-		if len(r.Tail) < 2000 {             // a longer one may lose lines beside a long message
+		// A longer one may lose lines beside a long message and many outputs.
+		if len(r.Tail)+len(encode(valuesOf(r.Outputs))) < 2000 {
 			if diff := cmp.Diff(r, again); diff != "" {
 				t.Fatal(diff)
 			}

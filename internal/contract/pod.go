@@ -18,7 +18,7 @@ const (
 	WorkspaceDir = "/workspace"
 	// SourceDir is the working tree of the checkout.
 	SourceDir = WorkspaceDir + "/src"
-	// ControlDir is where checkout leaves its word for exec. Nothing in it is of use to ci.sh.
+	// ControlDir is where checkout leaves its word for exec, and ci.sh its outputs, in the file that VarOutput names.
 	ControlDir = WorkspaceDir + "/.katkit"
 	// AgentMountDir is where the agent image is mounted, read-only, in the build container.
 	AgentMountDir = "/katkit"
@@ -39,7 +39,7 @@ const (
 const (
 	ExitOK             = 0
 	ExitUsage          = 64  // called wrongly: the sysexits convention
-	ExitConfig         = 120 // something the user can put right: no ci.sh, no such commit, a refused token
+	ExitConfig         = 120 // something the user can put right: no ci.sh, no such commit, a refused token, an invalid output
 	ExitInfra          = 121 // something outside the user's files: network, disk, a defect of the agent
 	ExitCheckoutFailed = 122 // build container: the checkout failed, the reason is in both reports
 	ExitTerminated     = 143 // told to stop (TERM) before ci.sh had ended by itself

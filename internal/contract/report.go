@@ -21,7 +21,7 @@ type Class string
 // The failure classes.
 const (
 	ClassUser   Class = "User"   // ci.sh ran and failed
-	ClassConfig Class = "Config" // ci.sh could not run, for a reason the user can put right
+	ClassConfig Class = "Config" // ci.sh could not run, or its outputs not be taken, for a reason the user can put right
 	ClassInfra  Class = "Infra"  // network, node, disk
 )
 
@@ -35,6 +35,7 @@ const (
 	ReasonCIScriptKilled       Reason = "CIScriptKilled"       // a signal that the agent did not send ended ci.sh
 	ReasonNoCIScript           Reason = "NoCIScript"           // no ci.sh in the folder path of the commit
 	ReasonCIScriptInvalid      Reason = "CIScriptInvalid"      // ci.sh cannot be run: a directory, a link out of the tree, a missing interpreter
+	ReasonInvalidOutput        Reason = "InvalidOutput"        // ci.sh exited with code 0, but left something else than outputs in VarOutput
 	ReasonCommitNotFound       Reason = "CommitNotFound"       // the repository has no such commit, or does not give it out
 	ReasonRepositoryNotFound   Reason = "RepositoryNotFound"   // no such repository, or the token may not see it
 	ReasonAuthenticationFailed Reason = "AuthenticationFailed" // the git server refused the token, or wants one
@@ -51,6 +52,7 @@ var classes = map[Reason][]Class{
 	ReasonCIScriptKilled:       {ClassUser},
 	ReasonNoCIScript:           {ClassConfig},
 	ReasonCIScriptInvalid:      {ClassConfig},
+	ReasonInvalidOutput:        {ClassConfig},
 	ReasonCommitNotFound:       {ClassConfig},
 	ReasonRepositoryNotFound:   {ClassConfig},
 	ReasonAuthenticationFailed: {ClassConfig},
@@ -60,7 +62,8 @@ var classes = map[Reason][]Class{
 	ReasonAgentFailed:          {ClassInfra},
 }
 
-// reportVersion is the version of the JSON that Marshal writes. A reader accepts this one alone.
+// reportVersion is the version of the JSON that Marshal writes. A reader accepts this one alone. Outputs came later and need
+// no other: who knows nothing of them reads the rest, and who does takes a report without them.
 const reportVersion = 1
 
 // Report is how a container of a builder Pod ended, as the agent in it saw it.
@@ -75,6 +78,7 @@ type Report struct {
 	StartTime  time.Time // when ci.sh, or the checkout, began; zero where it never did
 	FinishTime time.Time // when it ended
 	Log        Log       // what the container wrote to its log
+	Outputs    []Output  // of a success, those of ci.sh: sorted by name, names unique, within MaxOutputs and MaxOutputBytes
 	Tail       string    // the last lines of the log, as much as fits; no control characters but newline and tab
 }
 
@@ -106,6 +110,9 @@ type wireReport struct {
 	FinishTime time.Time `json:"finishTime,omitzero"`
 	Log        wireLog   `json:"log"`
 	Tail       string    `json:"tail"`
+
+	// Outputs by name, which is shorter than a list and cannot name one twice.
+	Outputs map[string]string `json:"outputs,omitempty"`
 }
 
 type wireLog struct {
@@ -116,12 +123,20 @@ type wireLog struct {
 }
 
 // Marshal returns the report as JSON of at most MaxReport bytes: message and tail are made plain text, and the tail
-// loses its first lines until the whole fits.
+// loses its first lines until the whole fits. The outputs have to be what JoinOutputs returned; others than of a success,
+// or beyond its limits, are left out.
 func (r Report) Marshal() []byte {
 	w := wireReport{
 		Version: reportVersion, Class: r.Class, Reason: r.Reason, Message: firstBytes(plain(r.Message), maxMessage),
 		ExitCode: r.ExitCode, Signal: r.Signal, StartTime: r.StartTime.UTC(), FinishTime: r.FinishTime.UTC(),
 		Log: wireLog{Bytes: r.Log.Bytes, Lines: r.Log.Lines, TailLines: r.Log.TailLines, Complete: true},
+	}
+	if outputs, err := JoinOutputs(r.Outputs); err == nil && r.Succeeded() {
+		w.Outputs = valuesOf(outputs)
+	}
+	if encode(w) == nil {
+		// Only a year beyond 9999 can be refused, on a clock that is broken: do without the times.
+		w.StartTime, w.FinishTime = time.Time{}, time.Time{}
 	}
 	room := MaxReport - len(encode(w)) // measured with the longest form of all that is not the tail
 	w.Tail = lastLines(plain(r.Tail), room)
@@ -129,15 +144,13 @@ func (r Report) Marshal() []byte {
 	return encode(w)
 }
 
-func encode(w wireReport) []byte {
+// encode returns a value as JSON, or nil where it cannot be written.
+func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // three times as long, and nothing here is HTML
-	if err := e.Encode(w); err != nil {
-		// Only a year beyond 9999 can be refused, on a clock that is broken: do without the times.
-		w.StartTime, w.FinishTime = time.Time{}, time.Time{}
-		b.Reset()
-		_ = e.Encode(w)
+	if err := e.Encode(v); err != nil {
+		return nil
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
@@ -156,14 +169,19 @@ func ParseReport(message []byte) (Report, error) {
 	if err := json.Unmarshal(message, &w); err != nil {
 		return Report{}, fmt.Errorf("the container's report is not the agent's JSON: %w", err)
 	}
-	if err := w.check(); err != nil {
+	err := w.check()
+	var outputs []Output
+	if err == nil {
+		outputs, err = w.outputs()
+	}
+	if err != nil {
 		return Report{}, fmt.Errorf("the container's report was not written by a fitting agent: %w", err)
 	}
 	r := Report{
 		Class: w.Class, Reason: w.Reason, Message: firstBytes(plain(w.Message), maxMessage),
 		ExitCode: w.ExitCode, Signal: w.Signal, StartTime: w.StartTime.UTC(), FinishTime: w.FinishTime.UTC(),
-		Log:  Log{Bytes: w.Log.Bytes, Lines: w.Log.Lines, TailLines: w.Log.TailLines},
-		Tail: lastLines(plain(w.Tail), MaxReport),
+		Log:     Log{Bytes: w.Log.Bytes, Lines: w.Log.Lines, TailLines: w.Log.TailLines},
+		Outputs: outputs, Tail: lastLines(plain(w.Tail), MaxReport),
 	}
 	r.Log.Complete = w.Log.Complete && r.Tail == w.Tail && r.Log.Bytes == int64(len(r.Tail))
 	return r, nil

@@ -2,7 +2,7 @@ package contract
 
 import "strings"
 
-// Variables that ci.sh sees. The manager sets all of them in the Pod; the agent adds none of these itself.
+// Variables that ci.sh sees. The manager sets all of them in the Pod; the agent adds VarOutput alone.
 const (
 	VarEnv          = "ENV"                 // the tenant's env, such as DEV
 	VarGitSHA       = "GIT_SHA"             // the commit, 40 hexadecimal digits
@@ -20,6 +20,13 @@ const (
 	VarCI           = "CI"                  // "true"
 	VarKatkit       = "KATKIT"              // "true"
 )
+
+// VarOutput is the path of a file to which ci.sh may append NAME=value lines: each is a variable of later phases. The agent
+// makes the file and sets the variable.
+const VarOutput = "KATKIT_OUTPUT"
+
+// ownVariables are those that Katkit sets in every builder Pod and that ReservedVariable does not cover.
+var ownVariables = []string{VarEnv, VarCodePath, VarPhase, VarReplicaID, VarReplicaCount, VarCI}
 
 // VarGraceSeconds tells `katkit-agent exec` how long a ci.sh may go on after TERM before it is killed: whole seconds,
 // DefaultGraceSeconds when absent. It has to be below the Pod's terminationGracePeriodSeconds. ci.sh does not see it.
