@@ -5,6 +5,7 @@
 //	------------------            -----------------         ---------------
 //	git fetch, git checkout  -->  src/
 //	report = the word        -->  .katkit/word         -->  Exec wakes up, runs src/<CODE_PATH>/ci.sh
+//	       |                      .katkit/output       <--  ci.sh appends NAME=value, Exec reads it in the end
 //	       |                                                       |
 //	       v                                                       v
 //	termination message                                     termination message

@@ -13,13 +13,13 @@ import (
 )
 
 // scriptEnvironment is the container's environment for ci.sh: without what is for the agent alone, with its folder as
-// PWD, a HOME that can be written to, and git told that a checkout by another user is all right.
+// PWD, the file for its outputs, a HOME that can be written to, and git told that a checkout by another user is all right.
 func scriptEnvironment(dir, control string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
-		return name == contract.VarGraceSeconds || name == "PWD" || name == "GIT_CONFIG_COUNT"
+		return name == contract.VarGraceSeconds || name == contract.VarOutput || name == "PWD" || name == "GIT_CONFIG_COUNT"
 	})
-	env = append(env, "PWD="+dir)
+	env = append(env, "PWD="+dir, contract.VarOutput+"="+filepath.Join(control, outputFile))
 
 	// The builder image may hand in such configuration of its own; ours comes after it.
 	count, _ := strconv.ParseUint(os.Getenv("GIT_CONFIG_COUNT"), 10, 16)

@@ -77,6 +77,11 @@ func waitForWord(dir string, told <-chan os.Signal) (contract.Report, error) {
 }
 
 func runScript(s script, paths Paths, log *logWriter, told <-chan os.Signal) contract.Report {
+	if err := makeOutput(paths.Control); err != nil {
+		r := agentFailed("make the file for the outputs of ci.sh in %s: %v", paths.Control, err)
+		log.say("%s", r.Message)
+		return r
+	}
 	start := time.Now()
 	p, err := startProcess(s, scriptEnvironment(s.dir, paths.Control), log)
 	if err != nil {
@@ -88,6 +93,9 @@ func runScript(s script, paths Paths, log *logWriter, told <-chan os.Signal) con
 	r := verdict(status, stopped)
 	r.StartTime, r.FinishTime = start, time.Now()
 	p.drain()
+	if r.Succeeded() {
+		r = takeOutputs(paths.Control, r)
+	}
 	if !r.Succeeded() {
 		log.say("%s", r.Message)
 	}
