@@ -1,5 +1,5 @@
 // Package buildpod makes the builder Pod of an execution phase. The phase's controller creates what it
-// returns. It is pure: the same Phase, attempt and replica always give the same Pod, name included.
+// returns. It is pure: the same Phase, attempt, replica and outputs always give the same Pod, name included.
 //
 // What always holds of a builder Pod: it is owned by its Phase and never restarted; it has no
 // ServiceAccount token; the clone credential is mounted into the checkout container alone.
@@ -8,6 +8,8 @@ package buildpod
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,8 +47,10 @@ func Name(phase *v1alpha1.Phase, attempt, replica int32) string {
 	return strings.TrimRight(prefix, "-") + suffix
 }
 
-// Build returns the builder Pod of an attempt (from 1) and replica (from 0) of a phase of type Execution.
-func Build(phase *v1alpha1.Phase, attempt, replica int32) *corev1.Pod {
+// Build returns the builder Pod of an attempt (from 1) and replica (from 0) of a phase of type Execution. outputs are those
+// of earlier phases, the later ones behind: the last of a name counts, and wins over a variable of the phase unless it is
+// one of Katkit's own. What contract.CheckOutputName refuses is left out.
+func Build(phase *v1alpha1.Phase, attempt, replica int32, outputs []v1alpha1.Output) *corev1.Pod {
 	execution := phase.Spec.Execution.DeepCopy() // the Pod is another object and shares nothing with its Phase
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -62,7 +66,7 @@ func Build(phase *v1alpha1.Phase, attempt, replica int32) *corev1.Pod {
 			EnableServiceLinks:            new(false),
 			NodeSelector:                  execution.NodeSelector,
 			Tolerations:                   execution.Tolerations,
-			Containers:                    []corev1.Container{checkout(phase), build(execution, replica)},
+			Containers:                    []corev1.Container{checkout(phase), build(execution, replica, outputs)},
 			Volumes:                       volumes(execution),
 		},
 	}
@@ -106,17 +110,12 @@ func checkout(phase *v1alpha1.Phase) corev1.Container {
 	return container
 }
 
-func build(execution *v1alpha1.ExecutionSpec, replica int32) corev1.Container {
-	env := make([]corev1.EnvVar, 0, len(execution.Env)+1)
-	for _, variable := range execution.Env {
-		// The kubelet would expand $(NAME); $$ is its escape for a plain $.
-		env = append(env, corev1.EnvVar{Name: variable.Name, Value: strings.ReplaceAll(variable.Value, "$", "$$")})
-	}
+func build(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1alpha1.Output) corev1.Container {
 	container := corev1.Container{
 		Name:    contract.BuildContainer,
 		Image:   execution.Image,
 		Command: []string{contract.AgentPath, contract.ExecCommand},
-		Env:     append(env, corev1.EnvVar{Name: contract.VarReplicaID, Value: strconv.Itoa(int(replica))}),
+		Env:     environment(execution, replica, outputs),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: volumeWorkspace, MountPath: contract.WorkspaceDir},
 			{Name: volumeAgent, MountPath: contract.AgentMountDir, ReadOnly: true},
@@ -126,6 +125,31 @@ func build(execution *v1alpha1.ExecutionSpec, replica int32) corev1.Container {
 		container.Resources = *execution.Resources
 	}
 	return container
+}
+
+// environment has the variables of the phase as it lists them, then the outputs by name, then the replica's index.
+func environment(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1alpha1.Output) []corev1.EnvVar {
+	left := make(map[string]string, len(outputs))
+	for _, output := range outputs {
+		if contract.CheckOutputName(output.Name) == nil {
+			left[output.Name] = output.Value
+		}
+	}
+	env := make([]corev1.EnvVar, 0, len(execution.Env)+len(left)+1)
+	for _, variable := range execution.Env {
+		if _, replaced := left[variable.Name]; !replaced {
+			env = append(env, literal(variable.Name, variable.Value))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		env = append(env, literal(name, left[name]))
+	}
+	return append(env, literal(contract.VarReplicaID, strconv.Itoa(int(replica))))
+}
+
+// literal is a variable that ci.sh sees as it is: the kubelet would expand $(NAME); $$ is its escape for a plain $.
+func literal(name, value string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, Value: strings.ReplaceAll(value, "$", "$$")}
 }
 
 func volumes(execution *v1alpha1.ExecutionSpec) []corev1.Volume {

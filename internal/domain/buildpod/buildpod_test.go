@@ -54,6 +54,7 @@ func TestBuild(t *testing.T) {
 	for name, c := range map[string]struct {
 		replica int32
 		change  func(*v1alpha1.ExecutionSpec)
+		outputs []v1alpha1.Output
 	}{
 		"plain": {},
 		"credential": {change: func(e *v1alpha1.ExecutionSpec) {
@@ -79,9 +80,12 @@ func TestBuild(t *testing.T) {
 				{Name: "UNICODE", Value: "größe \u202e 日本"},
 			}
 		}},
+		"outputs": {outputs: []v1alpha1.Output{
+			{Name: "VERSION", Value: "1.2"}, {Name: "EMPTY", Value: "no more: $(ENV)"}, {Name: "A"}, {Name: "PHASE", Value: "forged"},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := yaml.Marshal(buildpod.Build(newPhase(c.change), 1, c.replica))
+			got, err := yaml.Marshal(buildpod.Build(newPhase(c.change), 1, c.replica, c.outputs))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +143,53 @@ func expand(value string, known map[string]string) string {
 	return b.String()
 }
 
-// FuzzEnvironment: whatever a value is, ci.sh sees it as it was written.
+func TestOutputsOfEarlierPhases(t *testing.T) {
+	own := []v1alpha1.EnvVar{
+		{Name: "ENV", Value: "DEV"}, {Name: "GIT_SHA", Value: "abc"}, {Name: "CODE_PATH", Value: "api"}, {Name: "PHASE", Value: "BUILD"},
+		{Name: "REPLICA_COUNT", Value: "1"}, {Name: "KATKIT_RUN", Value: "r"}, {Name: "CI", Value: "true"}, {Name: "KATKIT", Value: "true"},
+	}
+	var forged []v1alpha1.Output
+	for _, variable := range own {
+		forged = append(forged, v1alpha1.Output{Name: variable.Name, Value: "forged"})
+	}
+	for name, c := range map[string]struct {
+		env     []v1alpha1.EnvVar
+		outputs []v1alpha1.Output
+		want    []string
+	}{
+		"none": {env: []v1alpha1.EnvVar{{Name: "FOO", Value: "1"}}, want: []string{"FOO=1", "REPLICA_ID=0"}},
+		"by name, whatever the order": {outputs: []v1alpha1.Output{{Name: "B", Value: "2"}, {Name: "a", Value: "3"}, {Name: "A", Value: "1"}},
+			want: []string{"A=1", "B=2", "a=3", "REPLICA_ID=0"}},
+		"the last of a name": {outputs: []v1alpha1.Output{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}, {Name: "A", Value: "3"}},
+			want: []string{"A=3", "B=2", "REPLICA_ID=0"}},
+		"instead of a variable of the phase": {
+			env:     []v1alpha1.EnvVar{{Name: "FOO", Value: "class"}, {Name: "BAR", Value: "kept"}},
+			outputs: []v1alpha1.Output{{Name: "FOO"}}, want: []string{"BAR=kept", "FOO=", "REPLICA_ID=0"}},
+		"never instead of Katkit's own": {env: own, outputs: append(forged, v1alpha1.Output{Name: "REPLICA_ID", Value: "forged"}),
+			want: []string{"ENV=DEV", "GIT_SHA=abc", "CODE_PATH=api", "PHASE=BUILD", "REPLICA_COUNT=1", "KATKIT_RUN=r", "CI=true", "KATKIT=true", "REPLICA_ID=0"}},
+		"nothing that steers the loader, git or the agent": {
+			outputs: []v1alpha1.Output{{Name: "LD_PRELOAD"}, {Name: "GIT_DIR"}, {Name: "PATH"}, {Name: "KATKIT_OUTPUT"}, {Name: "KATKIT_GRACE_SECONDS"}, {Name: "A B"}, {}},
+			want:    []string{"REPLICA_ID=0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.Env = c.env }), 1, 0, c.outputs)
+			var got []string
+			for _, variable := range pod.Spec.Containers[1].Env {
+				got = append(got, variable.Name+"="+variable.Value)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			for _, variable := range pod.Spec.Containers[0].Env {
+				if variable.Name != contract.VarRepoURL && variable.Name != contract.VarGitSHA {
+					t.Errorf("the checkout sees %s", variable.Name)
+				}
+			}
+		})
+	}
+}
+
+// FuzzEnvironment: whatever a value is, of a variable or of an output, ci.sh sees it as it was written.
 func FuzzEnvironment(f *testing.F) {
 	for _, seed := range []string{"", "$", "$$", "$(ENV)", "$$(ENV)", "$$$(ENV)", "a$b", "$(", "$()", "$(ENV", "x$(REPLICA_ID)$"} {
 		f.Add(seed)
@@ -148,17 +198,20 @@ func FuzzEnvironment(f *testing.F) {
 		phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
 			e.Env = []v1alpha1.EnvVar{{Name: "ENV", Value: "DEV"}, {Name: "X", Value: value}}
 		})
-		pod := buildpod.Build(phase, 1, 0)
+		pod := buildpod.Build(phase, 1, 0, []v1alpha1.Output{{Name: "Y", Value: value}})
+		seen := 0
 		for _, variable := range pod.Spec.Containers[1].Env {
-			if variable.Name != "X" {
+			if variable.Name != "X" && variable.Name != "Y" {
 				continue
 			}
+			seen++
 			if got := expand(variable.Value, map[string]string{"ENV": "DEV", "REPLICA_ID": "0"}); got != value {
-				t.Errorf("ci.sh sees %q, not %q", got, value)
+				t.Errorf("ci.sh sees %q as %s, not %q", got, variable.Name, value)
 			}
-			return
 		}
-		t.Error("the variable is not there")
+		if seen != 2 {
+			t.Errorf("%d of 2 are there", seen)
+		}
 	})
 }
 
@@ -170,8 +223,8 @@ func TestBuildSharesNothingWithThePhase(t *testing.T) {
 		e.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")}}
 	})
 	before := phase.DeepCopy()
-	pod := buildpod.Build(phase, 1, 0)
-	if diff := cmp.Diff(pod, buildpod.Build(phase, 1, 0)); diff != "" {
+	pod := buildpod.Build(phase, 1, 0, nil)
+	if diff := cmp.Diff(pod, buildpod.Build(phase, 1, 0, nil)); diff != "" {
 		t.Errorf("the same input gave another Pod (-first +second)\n%s", diff)
 	}
 	pod.Spec.NodeSelector["fleet"] = "changed"
@@ -186,7 +239,7 @@ func TestBuildSharesNothingWithThePhase(t *testing.T) {
 
 // ci.sh runs in the build container, so nothing of the credential may be there, nor a token for the API server.
 func TestBuildKeepsSecretsFromCIScript(t *testing.T) {
-	pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" }), 1, 0)
+	pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" }), 1, 0, nil)
 	volumes := map[string]corev1.Volume{}
 	for _, volume := range pod.Spec.Volumes {
 		volumes[volume.Name] = volume
