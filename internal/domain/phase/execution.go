@@ -29,7 +29,7 @@ func beginExecution(o Observation, plan *Plan, now time.Time) {
 func attempt(o Observation, plan *Plan, number int32, indexes []int32) {
 	record := v1alpha1.AttemptStatus{Number: number}
 	for _, replica := range indexes {
-		pod := buildpod.Build(o.Phase, number, replica)
+		pod := buildpod.Build(o.Phase, number, replica, o.Outputs)
 		if o.Pods[pod.Name] == nil {
 			plan.CreatePods = append(plan.CreatePods, pod)
 		}

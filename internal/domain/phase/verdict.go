@@ -37,6 +37,7 @@ type verdict struct {
 	log                       *v1alpha1.LogStatus
 	keepLog                   bool // the log is longer than its tail in log
 	tailLines                 int64
+	outputs                   []contract.Output // of a success, within the limits of package contract
 }
 
 // judge reads a builder Pod; nil is one that is gone. It goes by the containers' states, not by the Pod's
@@ -96,7 +97,7 @@ func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminate
 		ended: true, exitCode: new(build.ExitCode), reason: string(report.Reason),
 		startTime: stamp(report.StartTime, build.StartedAt, build), completionTime: stamp(report.FinishTime, build.FinishedAt, build),
 		log:     &v1alpha1.LogStatus{Bytes: report.Log.Bytes, Tail: report.Tail},
-		keepLog: !report.LogComplete(), tailLines: report.Log.TailLines,
+		keepLog: !report.LogComplete(), tailLines: report.Log.TailLines, outputs: report.Outputs,
 		started: !report.StartTime.IsZero(),
 	}
 	if !report.Succeeded() {
