@@ -64,6 +64,7 @@ type Phase struct {
 	Parallelism   int32   `json:"parallelism"`
 	Image         string  `json:"image,omitempty"`
 	Automated     bool    `json:"automated"`
+	FailFast      bool    `json:"failFast"`
 	AllocationTag string  `json:"allocationTag,omitempty"`
 	Params        []Param `json:"params"`
 }
@@ -149,7 +150,7 @@ func envs(file workflow.File) []Env {
 func phaseOf(p workflow.Phase) Phase {
 	phase := Phase{
 		Name: p.Name, Type: string(p.Type), Order: p.Order, Parallelism: p.Parallelism, Image: p.Image,
-		Automated: p.Automated, AllocationTag: p.AllocationTag, Params: []Param{},
+		Automated: p.Automated, FailFast: p.FailFast, AllocationTag: p.AllocationTag, Params: []Param{},
 	}
 	for _, param := range p.Params {
 		phase.Params = append(phase.Params, Param(param))

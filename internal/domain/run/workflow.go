@@ -127,6 +127,9 @@ func template(phase workflow.Phase) v1alpha1.PhaseTemplate {
 	if !phase.Automated {
 		result.Approval = v1alpha1.ApprovalManual
 	}
+	if !phase.FailFast {
+		result.FailFast = new(false)
+	}
 	for _, param := range phase.Params {
 		result.Params = append(result.Params, v1alpha1.EnvVar{Name: param.Name, Value: param.Value})
 	}

@@ -17,9 +17,9 @@ func file(path, content string) run.File {
 func TestChooseWorkflow(t *testing.T) {
 	const config = `[{"EnvName":"dev","LocalFleet":"true","WorkFlow":[
 		{"Name":"DEPLOY","PhaseType":1,"Order":1,"IsPhaseAutomated":false},
-		{"Name":"BUILD","PhaseType":"4","Order":0,"BuildParams":"A=1, B=x=y","Parallelism":2,"ContinerImage":"acme/b:1","AllocationTags":"gpu"}]}]`
+		{"Name":"BUILD","PhaseType":"4","Order":0,"BuildParams":"A=1, B=x=y","Parallelism":2,"FailFast":"false","ContinerImage":"acme/b:1","AllocationTags":"gpu"}]}]`
 	fromFile := []v1alpha1.PhaseTemplate{
-		{Name: "BUILD", Type: v1alpha1.PhaseExecution, Order: 0, Parallelism: 2, Image: "acme/b:1", AllocationTag: "gpu", Approval: v1alpha1.ApprovalAutomatic,
+		{Name: "BUILD", Type: v1alpha1.PhaseExecution, Order: 0, Parallelism: 2, Image: "acme/b:1", AllocationTag: "gpu", Approval: v1alpha1.ApprovalAutomatic, FailFast: new(false),
 			Params: []v1alpha1.EnvVar{{Name: "A", Value: "1"}, {Name: "B", Value: "x=y"}}},
 		{Name: "DEPLOY", Type: v1alpha1.PhaseDeployment, Order: 1, Parallelism: 1, Approval: v1alpha1.ApprovalManual},
 	}

@@ -26,6 +26,9 @@ func describe(w workflow.Workflow) string {
 	fmt.Fprintf(&b, "%s localFleet=%t\n", w.EnvName, w.LocalFleet)
 	for _, p := range w.Phases {
 		fmt.Fprintf(&b, "%d %s %s x%d automated=%t image=%q tag=%q", p.Order, p.Type, p.Name, p.Parallelism, p.Automated, p.Image, p.AllocationTag)
+		if !p.FailFast {
+			b.WriteString(" failFast=false")
+		}
 		for _, v := range p.Params {
 			fmt.Fprintf(&b, " %s=%q", v.Name, v.Value)
 		}
@@ -56,7 +59,7 @@ func TestFixtureRepositories(t *testing.T) {
 			`1 Deployment ROLLOUT x1` + deploy + ` PHASE="ROLLOUT"` + "\n"},
 		"commented/katkitconfig.js": {"beta", "default localFleet=false\n" +
 			`1 Execution build x1` + deploy + ` PHASE="build" OPTS="--a=b" EMPTY=""` + "\n" +
-			`2 Execution unit tests x3` + deploy + "\n" +
+			`2 Execution unit tests x3` + deploy + " failFast=false\n" +
 			`2 Execution lint x1` + deploy + "\n" +
 			`3 Deployment deploy x1` + deploy + "\n"},
 		"taskrunner/katkitconfig.js": {"dev", "default localFleet=true\n" +

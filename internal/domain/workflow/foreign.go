@@ -47,7 +47,7 @@ func isLabelValue(s string) bool {
 
 // idleInDeployment warns of fields that only an execution phase has a use for.
 func (p *reader) idleInDeployment(fields jsonfile.Fields) {
-	for _, field := range []string{fieldContainerImage, fieldAllocationTags} {
+	for _, field := range []string{fieldContainerImage, fieldFailFast, fieldAllocationTags} {
 		if v := fields[field]; !jsonfile.IsEmpty(v) {
 			p.Warnf(v, "%s has no effect on a deployment phase, which runs no builder: remove it", field)
 		}

@@ -28,6 +28,7 @@ const (
 	fieldParallelism    = "Parallelism"
 	fieldContainerImage = "ContainerImage"
 	fieldAutomated      = "IsPhaseAutomated"
+	fieldFailFast       = "FailFast"
 	fieldAllocationTags = "AllocationTags"
 	fieldPlatform       = "ContainerPlatform"
 	fieldCloud          = "Cloud"
@@ -50,6 +51,7 @@ var phaseFields = jsonfile.Names{
 	fieldContainerImage: fieldContainerImage,
 	"ContinerImage":     fieldContainerImage, // the manual's misspelling
 	fieldAutomated:      fieldAutomated,
+	fieldFailFast:       fieldFailFast,
 	fieldAllocationTags: fieldAllocationTags,
 	fieldPlatform:       fieldPlatform,
 	fieldCloud:          fieldCloud,
@@ -192,11 +194,12 @@ func (p *reader) phase(v hujson.Value, next int32) (Phase, jsonfile.Fields, bool
 	phase.Automated, _ = p.Bool(fields[fieldAutomated], fieldAutomated, true)
 	p.foreign(fields)
 	if phase.Type == Deployment {
-		phase.Parallelism = 1
+		phase.Parallelism, phase.FailFast = 1, true
 		p.idleInDeployment(fields)
 		return phase, fields, true
 	}
 	phase.Parallelism = p.parallelism(fields[fieldParallelism])
+	phase.FailFast, _ = p.Bool(fields[fieldFailFast], fieldFailFast, true)
 	phase.Image = p.image(fields[fieldContainerImage])
 	phase.AllocationTag = p.allocationTag(fields[fieldAllocationTags])
 	return phase, fields, true

@@ -71,6 +71,9 @@ func (r renderer) phase(p workflow.Phase) string {
 	if !p.Automated || r.IntN(2) == 0 {
 		members = append(members, r.member("IsPhaseAutomated", fmt.Sprintf(r.scalar(0), p.Automated)))
 	}
+	if !p.FailFast || p.Type == workflow.Execution && r.IntN(2) == 0 {
+		members = append(members, r.member("FailFast", fmt.Sprintf(r.scalar(0), p.FailFast)))
+	}
 	if p.Image != "" {
 		members = append(members, r.member(r.pick("ContainerImage", "ContinerImage"), r.quote(p.Image)))
 	}
@@ -108,6 +111,7 @@ func (r renderer) workflow(name string) workflow.Workflow {
 			Order:       int32(r.IntN(4)) * 3333,
 			Parallelism: 1,
 			Automated:   r.IntN(4) > 0,
+			FailFast:    true,
 		}
 		for v := range r.IntN(4) {
 			p.Params = append(p.Params, workflow.Param{
@@ -119,6 +123,7 @@ func (r renderer) workflow(name string) workflow.Workflow {
 			p.Type = workflow.Deployment
 		} else {
 			p.Parallelism = int32(1 + r.IntN(64))
+			p.FailFast = r.IntN(3) > 0
 			p.Image = r.pick("", "busybox", "localhost:5000/a/b:c", "example/builder:v1")
 			p.AllocationTag = r.pick("", "build", "A-1.b_c")
 		}
@@ -223,6 +228,9 @@ func checkWorkflow(t *testing.T, w workflow.Workflow) {
 	for _, p := range w.Phases {
 		if p.Type == workflow.Deployment {
 			deployments++
+			if !p.FailFast {
+				t.Errorf("%q is a deployment and does not fail fast", p.Name)
+			}
 		} else if p.Type != workflow.Execution {
 			t.Errorf("%q has type %q", p.Name, p.Type)
 		}

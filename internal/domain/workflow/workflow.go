@@ -85,6 +85,8 @@ type Phase struct {
 	Image string
 	// Automated is false for a phase that waits for approval.
 	Automated bool
+	// FailFast stops the other replicas when one has failed; true where the file does not say, and for a Deployment.
+	FailFast bool
 	// AllocationTag is the value of the node label that builders require, a valid
 	// label value; "" for none, and for a Deployment.
 	AllocationTag string

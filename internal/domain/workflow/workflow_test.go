@@ -18,7 +18,7 @@ func entry(members string) string {
 
 // phase is what `"Name": "a", "PhaseType": 4, "Order": 0` and nothing else gives.
 func phase(change func(*workflow.Phase)) workflow.Phase {
-	p := workflow.Phase{Name: "a", Type: workflow.Execution, Parallelism: 1, Automated: true}
+	p := workflow.Phase{Name: "a", Type: workflow.Execution, Parallelism: 1, Automated: true, FailFast: true}
 	change(&p)
 	return p
 }
@@ -29,16 +29,19 @@ func TestPhaseFields(t *testing.T) {
 		members string
 		want    workflow.Phase
 	}{
-		"only what is needed":             {base, phase(func(*workflow.Phase) {})},
-		"a deployment by number":          {`"Name": "a", "PhaseType": 1, "Order": 0`, phase(func(p *workflow.Phase) { p.Type = workflow.Deployment })},
-		"numbers and booleans as strings": {`"Name": "a", "PhaseType": "4", "Order": "12", "Parallelism": "3", "IsPhaseAutomated": "False"`, phase(func(p *workflow.Phase) { p.Order, p.Parallelism, p.Automated = 12, 3, false })},
-		"a name with spaces around it":    {`"Name": " a\t", "PhaseType": 4, "Order": 0`, phase(func(*workflow.Phase) {})},
-		"a number for a name":             {`"Name": 7, "PhaseType": 4, "Order": 0`, phase(func(p *workflow.Phase) { p.Name = "7" })},
-		"an image":                        {base + `, "ContainerImage": "duplocloud/zbuilder:v7"`, phase(func(p *workflow.Phase) { p.Image = "duplocloud/zbuilder:v7" })},
-		"the manual's misspelling":        {base + `, "ContinerImage": "localhost:5000/a/b@sha256:` + strings.Repeat("0", 64) + `"`, phase(func(p *workflow.Phase) { p.Image = "localhost:5000/a/b@sha256:" + strings.Repeat("0", 64) })},
-		"nulls":                           {base + `, "ContainerImage": null, "BuildParams": null, "Parallelism": null, "IsPhaseAutomated": null, "AllocationTags": null`, phase(func(*workflow.Phase) {})},
-		"empty strings":                   {base + `, "ContainerImage": "", "BuildParams": "", "Parallelism": "", "IsPhaseAutomated": "", "AllocationTags": ""`, phase(func(*workflow.Phase) {})},
-		"an allocation tag":               {base + `, "AllocationTags": "build-1.x_y"`, phase(func(p *workflow.Phase) { p.AllocationTag = "build-1.x_y" })},
+		"only what is needed":                  {base, phase(func(*workflow.Phase) {})},
+		"a deployment by number":               {`"Name": "a", "PhaseType": 1, "Order": 0`, phase(func(p *workflow.Phase) { p.Type = workflow.Deployment })},
+		"numbers and booleans as strings":      {`"Name": "a", "PhaseType": "4", "Order": "12", "Parallelism": "3", "IsPhaseAutomated": "False"`, phase(func(p *workflow.Phase) { p.Order, p.Parallelism, p.Automated = 12, 3, false })},
+		"replicas that do not stop each other": {base + `, "FailFast": false`, phase(func(p *workflow.Phase) { p.FailFast = false })},
+		"a string for it, in any letter case":  {base + `, "FailFast": "FALSE"`, phase(func(p *workflow.Phase) { p.FailFast = false })},
+		"what is so by itself":                 {base + `, "FailFast": "true"`, phase(func(*workflow.Phase) {})},
+		"a name with spaces around it":         {`"Name": " a\t", "PhaseType": 4, "Order": 0`, phase(func(*workflow.Phase) {})},
+		"a number for a name":                  {`"Name": 7, "PhaseType": 4, "Order": 0`, phase(func(p *workflow.Phase) { p.Name = "7" })},
+		"an image":                             {base + `, "ContainerImage": "duplocloud/zbuilder:v7"`, phase(func(p *workflow.Phase) { p.Image = "duplocloud/zbuilder:v7" })},
+		"the manual's misspelling":             {base + `, "ContinerImage": "localhost:5000/a/b@sha256:` + strings.Repeat("0", 64) + `"`, phase(func(p *workflow.Phase) { p.Image = "localhost:5000/a/b@sha256:" + strings.Repeat("0", 64) })},
+		"nulls":                                {base + `, "ContainerImage": null, "BuildParams": null, "Parallelism": null, "IsPhaseAutomated": null, "FailFast": null, "AllocationTags": null`, phase(func(*workflow.Phase) {})},
+		"empty strings":                        {base + `, "ContainerImage": "", "BuildParams": "", "Parallelism": "", "IsPhaseAutomated": "", "FailFast": "", "AllocationTags": ""`, phase(func(*workflow.Phase) {})},
+		"an allocation tag":                    {base + `, "AllocationTags": "build-1.x_y"`, phase(func(p *workflow.Phase) { p.AllocationTag = "build-1.x_y" })},
 		"variables": {base + `, "BuildParams": "PHASE=X,  FOO = a=b ,,URL=http://h/?q=1, _E=, N=a b, Q==q"`, phase(func(p *workflow.Phase) {
 			p.Params = []workflow.Param{{Name: "PHASE", Value: "X"}, {Name: "FOO", Value: "a=b"}, {Name: "URL", Value: "http://h/?q=1"}, {Name: "_E"}, {Name: "N", Value: "a b"}, {Name: "Q", Value: "=q"}}
 		})},

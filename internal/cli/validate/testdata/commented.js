@@ -26,6 +26,7 @@
               "order": 1,
               "parallelism": 1,
               "automated": true,
+              "failFast": true,
               "params": [
                 {
                   "name": "PHASE",
@@ -47,6 +48,7 @@
               "order": 2,
               "parallelism": 3,
               "automated": true,
+              "failFast": false,
               "params": []
             },
             {
@@ -55,6 +57,7 @@
               "order": 2,
               "parallelism": 1,
               "automated": true,
+              "failFast": true,
               "params": []
             },
             {
@@ -63,6 +66,7 @@
               "order": 3,
               "parallelism": 1,
               "automated": true,
+              "failFast": true,
               "params": []
             }
           ]
@@ -78,6 +82,7 @@
               "order": 0,
               "parallelism": 1,
               "automated": false,
+              "failFast": true,
               "params": []
             }
           ]
