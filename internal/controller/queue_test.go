@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
 )
 
 // cancel asks for a run to be cancelled.
@@ -374,12 +375,41 @@ var _ = Describe("A re-run", func() {
 	})
 })
 
+var _ = Describe("What a phase leaves in $KATKIT_OUTPUT", func() {
+	leaves := func(pod *corev1.Pod, outputs ...contract.Output) {
+		setStatus(pod, containers(completed(), reported(contract.Report{Reason: contract.ReasonCompleted, Outputs: outputs})))
+	}
+
+	It("is seen by later phases, told in the status, and carried over by a re-run", func() {
+		t := begun(execution("BUILD", 0), execution("TEST", 1), execution("PACK", 2))
+		leaves(t.builder("BUILD"), contract.Output{Name: "VERSION", Value: "1.0"}, contract.Output{Name: "KIND", Value: "full"})
+		test := t.builder("TEST")
+		Expect(test.Spec.Containers[1].Env).To(ContainElements(corev1.EnvVar{Name: "VERSION", Value: "1.0"}, corev1.EnvVar{Name: "KIND", Value: "full"}))
+		leaves(test, contract.Output{Name: "VERSION", Value: "1.1"})
+		pack := t.builder("PACK")
+		Expect(pack.Spec.Containers[1].Env).To(ContainElements(corev1.EnvVar{Name: "VERSION", Value: "1.1"}, corev1.EnvVar{Name: "KIND", Value: "full"}))
+		exit(pack, 1, "")
+		want := ConsistOf(v1alpha1.Output{Name: "VERSION", Value: "1.1"}, v1alpha1.Output{Name: "KIND", Value: "full"})
+		Expect(t.runIs(v1alpha1.RunFailed).Status.Outputs).To(want)
+
+		create(t.newRun(func(r *v1alpha1.CIRun) {
+			r.Name = "again"
+			r.Spec.Commit, r.Spec.RerunOf = v1alpha1.CommitSelector{}, "run"
+		}))
+		again := t.podOf("again", "PACK")
+		Expect(again.Spec.Containers[1].Env).To(ContainElements(corev1.EnvVar{Name: "VERSION", Value: "1.1"}, corev1.EnvVar{Name: "KIND", Value: "full"}))
+		succeed(again)
+		Eventually(t.stateOf).WithArguments("again").Should(Equal(v1alpha1.RunSucceeded))
+		Expect(get(&v1alpha1.CIRun{}, t.namespace, "again").Status.Outputs).To(want)
+	})
+})
+
 var _ = Describe("Runs that have ended", func() {
 	It("are kept as many as the link says; what Katkit did not make is trimmed, and not run again", func() {
 		t := newTenant()
 		t.commit(workflow(execution("BUILD", 0)))
 		t.link(func(l *v1alpha1.TenantRepoLink) { l.Spec.Retention.Succeeded = new(int32(1)) })
-		for _, name := range []string{"plugin", "git", "last"} {
+		for i, name := range []string{"plugin", "git", "last"} {
 			run := t.newRun(func(r *v1alpha1.CIRun) { r.Name = name })
 			owner := client.FieldOwner(v1alpha1.ManagedBy)
 			if name == "git" {
@@ -390,7 +420,7 @@ var _ = Describe("Runs that have ended", func() {
 			Eventually(t.stateOf).WithArguments(name).Should(Equal(v1alpha1.RunSucceeded))
 			ended := get(&v1alpha1.CIRun{}, t.namespace, name)
 			before := ended.DeepCopy()
-			ended.Status.CompletionTime = new(metav1.NewTime(ended.Status.CompletionTime.Add(-time.Duration(len(name)) * time.Minute))) // told apart to the second
+			ended.Status.CompletionTime = new(metav1.NewTime(ended.Status.CompletionTime.Add(time.Duration(i-3) * time.Minute))) // told apart to the second
 			Expect(k8s.Status().Patch(ctx, ended, client.MergeFrom(before))).To(Succeed())
 		}
 		Eventually(func() []string { return t.runs() }).Should(ConsistOf("git", "last"))

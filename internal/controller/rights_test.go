@@ -1,6 +1,8 @@
 package controller_test
 
 import (
+	"strings"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
@@ -38,7 +40,8 @@ var _ = Describe("The manager's own rights", func() {
 		t := newTenant()
 		d := t.newDeployment(appName, "registry.example/app:old")
 		t.link()
-		t.run()
+		run := t.run()
+		phase := t.manualPhase()
 		manager := as(managerConfig)
 		for what, try := range map[string]func() error{
 			"patch a Deployment":  func() error { return manager.Patch(ctx, d.DeepCopy(), imagePatch()) },
@@ -54,7 +57,20 @@ var _ = Describe("The manager's own rights", func() {
 			"read a ConfigMap": func() error {
 				return manager.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: "x"}, &corev1.ConfigMap{})
 			},
-			"create a run": func() error { return manager.Create(ctx, t.newRun(func(r *v1alpha1.CIRun) { r.Name = "x" })) },
+			"create a run":                    func() error { return manager.Create(ctx, t.newRun(func(r *v1alpha1.CIRun) { r.Name = "x" })) },
+			"delete a run that has not ended": func() error { return manager.Delete(ctx, run.DeepCopy()) },
+			"approve a phase": func() error {
+				return manager.Patch(ctx, phase.DeepCopy(), merge(approval))
+			},
+			"approve a phase in its own name": func() error {
+				return manager.Patch(ctx, phase.DeepCopy(), merge(`{"spec":{"approved":true,"approvedBy":"system:serviceaccount:katkit-system:katkit-manager"}}`))
+			},
+			"sign a phase": func() error {
+				return manager.Patch(ctx, phase.DeepCopy(), merge(`{"spec":{"approvedBy":"system:serviceaccount:katkit-system:katkit-manager"}}`))
+			},
+			"cancel a run":                      func() error { return manager.Patch(ctx, run.DeepCopy(), merge(`{"spec":{"cancelled":true}}`)) },
+			"update a phase":                    func() error { return manager.Update(ctx, phase.DeepCopy()) },
+			"delete a phase that has not ended": func() error { return manager.Delete(ctx, phase.DeepCopy()) },
 			"make a namespace a tenant": func() error {
 				return manager.Patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: t.namespace}}, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"x":"y"}}}`)))
 			},
@@ -72,6 +88,27 @@ var _ = Describe("The manager's own rights", func() {
 			Expect(apierrors.IsForbidden(try())).To(BeTrue(), what)
 		}
 		Expect(t.imageOf(appName, appName)).To(Equal("registry.example/app:old"))
+	})
+
+	It("hold a deployment phase by a finalizer, and change nothing that it is to do", func() {
+		t := newTenant()
+		phase := t.manualPhase()
+		manager := as(managerConfig)
+		for patch, why := range map[string]string{
+			`{"spec":{"sha":"` + strings.Repeat("b", 40) + `"}}`: "the spec of a Phase is immutable but for approved",
+			`{"spec":{"approval":"Automatic"}}`:                  "approval is immutable",
+			`{"spec":{"execution":{"image":"evil:v1"}}}`:         "execution is immutable",
+			`{"spec":{"timeout":"24h"}}`:                         "timeout is immutable",
+		} {
+			err := manager.Patch(ctx, phase.DeepCopy(), merge(patch))
+			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+			Expect(err).To(MatchError(ContainSubstring(why)))
+		}
+		Expect(manager.Patch(ctx, phase, merge(`{"metadata":{"finalizers":["`+v1alpha1.FinalizerDeployment+`"]}}`))).To(Succeed())
+		Expect(k8s.Delete(ctx, phase.DeepCopy())).To(Succeed())
+		Expect(get(&v1alpha1.Phase{}, t.namespace, phase.Name).DeletionTimestamp).NotTo(BeNil())
+		Expect(manager.Patch(ctx, phase, merge(`{"metadata":{"finalizers":null}}`))).To(Succeed())
+		Expect(gone(phase)).To(BeTrue())
 	})
 
 	It("act as a tenant's deployer, who changes workloads of the tenant and nothing else", func() {

@@ -1,6 +1,6 @@
 // The stories of Katkit as a whole, on a real API server and etcd, with the GitHub stand-in in this process. No
 // kubelet and no other controllers run, so the stories play them: see kubelet_test.go. The manager has exactly
-// the rights of config/rbac.
+// the rights of config/rbac, within the policies of config/policy.
 package controller_test
 
 import (
@@ -97,18 +97,21 @@ func startCluster() {
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// install applies the manager's rights as config/default does, and a builder class.
+// install applies rights and policies as config/default does, and a builder class.
 func install() {
 	GinkgoHelper()
 	create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: managerNamespace}})
-	files, err := filepath.Glob(filepath.Join("..", "..", "config", "rbac", "*.yaml"))
-	Expect(err).NotTo(HaveOccurred())
-	Expect(files).NotTo(BeEmpty())
-	for _, file := range files {
-		if filepath.Base(file) != "kustomization.yaml" {
-			apply(file)
+	for _, folder := range []string{"rbac", "policy", "policy/mutating"} {
+		files, err := filepath.Glob(filepath.Join("..", "..", "config", folder, "*.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(files).NotTo(BeEmpty())
+		for _, file := range files {
+			if filepath.Base(file) != "kustomization.yaml" {
+				apply(file)
+			}
 		}
 	}
+	aggregateRoles()
 	create(&v1alpha1.BuilderClass{
 		ObjectMeta: metav1.ObjectMeta{Name: defaultClass, Annotations: map[string]string{v1alpha1.AnnotationDefaultClass: "true"}},
 		Spec: v1alpha1.BuilderClassSpec{
@@ -119,6 +122,7 @@ func install() {
 		},
 	})
 	managerConfig = identity(managerNamespace, managerName)
+	policiesAreInForce()
 }
 
 // apply makes the objects of a file.
@@ -153,7 +157,9 @@ func identity(namespace, name string) *rest.Config {
 func startGitHub() {
 	GinkgoHelper()
 	var err error
-	gh, err = fakegithub.New(fakegithub.Options{Dir: GinkgoT().TempDir(), Tokens: map[string]fakegithub.Account{token: reader()}})
+	gh, err = fakegithub.New(fakegithub.Options{Dir: GinkgoT().TempDir(), Tokens: map[string]fakegithub.Account{token: reader()},
+		RateLimit: 1 << 20, // each story that starts the manager anew has it ask for the repositories of all before it
+	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(gh.Close)
 	server := httptest.NewServer(gh)

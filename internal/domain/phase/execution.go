@@ -9,9 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
 	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/problem"
 )
+
+// maxOutputs is a bound of the API.
+const maxOutputs = 128
 
 // beginExecution makes the builder Pods and records them.
 func beginExecution(o Observation, plan *Plan, now time.Time) {
@@ -70,6 +74,8 @@ type sight struct {
 	waiting []string
 	// failures of those that have ended.
 	failures []failure
+	// outputs of those that succeeded, in their order.
+	outputs []contract.Output
 	// unscheduled is how long a Pod waits for a node.
 	unscheduled time.Duration
 	// recheck is when to look again if nothing happens.
@@ -102,6 +108,7 @@ func examine(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, now tim
 		if v.keepLog {
 			plan.KeepLogs = append(plan.KeepLogs, KeepLog{Attempt: attempt.Number, Replica: replica.Index, Pod: replica.Pod, TailLines: v.tailLines})
 		}
+		seen.outputs = append(seen.outputs, v.outputs...)
 		if v.problem != nil {
 			seen.failures = append(seen.failures, failure{replica.Index, v.problem, v.started})
 		}
@@ -120,6 +127,7 @@ func (s *sight) awaitNode(o Observation, v verdict) {
 // concludeAttempt ends a phase whose builder Pods have all ended, or has what failed tried again.
 func concludeAttempt(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, seen sight, now time.Time) {
 	plan.DeletePods = unfinishedPods(o)
+	plan.Status.Outputs = keep(plan.Status.Outputs, seen.outputs)
 	switch {
 	case len(seen.failures) == 0:
 		succeed(o.Phase, &plan.Status, "", now)
@@ -130,6 +138,17 @@ func concludeAttempt(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus,
 	default:
 		Fail(o.Phase, &plan.Status, combine(o.Phase, seen.failures), now)
 	}
+}
+
+// keep adds the outputs of replicas. Of equal names the first one counts.
+func keep(outputs []v1alpha1.Output, more []contract.Output) []v1alpha1.Output {
+	for _, output := range more {
+		there := slices.ContainsFunc(outputs, func(o v1alpha1.Output) bool { return o.Name == output.Name })
+		if !there && len(outputs) < maxOutputs {
+			outputs = append(outputs, v1alpha1.Output{Name: output.Name, Value: output.Value})
+		}
+	}
+	return outputs
 }
 
 // combine makes one problem of those of the replicas: the first one's, with the number of the others.
