@@ -19,26 +19,26 @@ import (
 // That each attempt had one Pod and each workload one change is checked after every spec, so after these, too.
 var _ = Describe("A manager that is killed", func() {
 	It("goes on with every kind of phase, whatever happened meanwhile", func(ctx SpecContext) {
-		t := newTenant(ctx, "DEV")
+		t, u, v := newTenant(ctx, "DEV"), newTenant(ctx, "DEV"), newTenant(ctx, "DEV") // deployments are alone in their tenant
 		g := newGate(ctx)
 		// The first version is of another image, and ready at once. A new one is when the gate is open: its rollout lasts.
-		t.service(ctx, "web", func(d *appsv1.Deployment) {
+		u.service(ctx, "web", func(d *appsv1.Deployment) {
 			container := &d.Spec.Template.Spec.Containers[0]
 			container.Image = suite.images.Agent
 			container.ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: 5, ProbeHandler: corev1.ProbeHandler{
 				Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "! command -v buildah || " + g.isOpen()}},
 			}}
 		})
-		t.service(ctx, "api")
+		v.service(ctx, "api")
 		waits := script(`echo "$PHASE $REPLICA_ID"`, g.wait())
 		quick := script("echo $PHASE")
 		executing := t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": waits, configFile: workflow(
 			phase{Name: "MANY", PhaseType: 4, Parallelism: 2}, phase{Name: "ONE", PhaseType: 4, Order: 1})}))
 		fails := t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": waits + "exit 4\n", configFile: workflow(build, verify)}))
-		deploying := t.runOf(ctx, newRepository(ctx, map[string]string{
+		deploying := u.runOf(ctx, newRepository(ctx, map[string]string{
 			"ci.sh": quick, configFile: workflow(deploy, verify), descriptionFile: description("web"),
 		}))
-		approving := t.runOf(ctx, newRepository(ctx, map[string]string{
+		approving := v.runOf(ctx, newRepository(ctx, map[string]string{
 			"ci.sh": quick, configFile: workflow(build, phase{Name: "DEPLOY", PhaseType: 1, Order: 1, IsPhaseAutomated: new(false)}), descriptionFile: description("api"),
 		}))
 		later := newRepository(ctx, map[string]string{"ci.sh": quick, configFile: workflow(build)})
@@ -46,7 +46,7 @@ var _ = Describe("A manager that is killed", func() {
 
 		By("waiting until each of them is in the middle")
 		Eventually(func() int { return running(executing) + running(fails) }).WithContext(ctx).Should(Equal(3))
-		Eventually(t.image).WithContext(ctx).WithArguments("web").Should(HaveSuffix(deploying.Spec.Commit.SHA))
+		Eventually(u.image).WithContext(ctx).WithArguments("web").Should(HaveSuffix(deploying.Spec.Commit.SHA))
 		waiting := awaitPhase(ctx, approving, "DEPLOY", v1alpha1.PhaseWaitingForApproval)
 
 		restarted := killManager(ctx)
@@ -63,7 +63,7 @@ var _ = Describe("A manager that is killed", func() {
 		expectPhaseFailed(ctx, fails, "BUILD", v1alpha1.FailureUser, "CIScriptFailed", "ci.sh exited with code 4")
 		succeeded(ctx, deploying)
 		Expect(phasesOf(ctx, deploying)["DEPLOY"].Status.Receipts[0].PreviousImage).To(Equal(suite.images.Agent), "not lost by the restart")
-		_, generation := t.workload(ctx, "Deployment", "web")
+		_, generation := u.workload(ctx, "Deployment", "web")
 		Expect(generation).To(BeEquivalentTo(2), "one patch")
 		succeeded(ctx, approving)
 		succeeded(ctx, created)
