@@ -49,9 +49,11 @@ func (c *Controller) carry(ctx context.Context, run *v1alpha1.CIRun, repeated []
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("reading Phase %s: %w", entry.PhaseName, err)
 		}
-		if err == nil {
-			phases[phase.Name] = &phase
+		if err != nil {
+			m.Warnings = append(m.Warnings, fmt.Sprintf("phase %s is carried over, but what it left in $KATKIT_OUTPUT is gone with run %s", entry.Name, entry.CarriedFrom))
+			continue
 		}
+		phases[phase.Name] = &phase
 	}
 	m.Carried, m.Outputs = carried, domain.CarriedOutputs(carried, phases)
 	return nil, nil

@@ -149,11 +149,11 @@ func begin(o Observation, plan *Plan, now time.Time) {
 		plan.Status.State = v1alpha1.PhaseWaitingForApproval
 		Wait(o.Phase, &plan.Status, v1alpha1.ReasonWaitingForApproval,
 			fmt.Sprintf("waits for approval: kubectl patch phase %s -n %s --type=merge -p '{\"spec\":{\"approved\":true}}'", o.Phase.Name, o.Phase.Namespace), now)
-	case queueTimeLeft(o.Phase, now) <= 0:
+	case queuedTooLong(o.Phase, now):
 		Fail(o.Phase, &plan.Status, queueTimedOut(o), now)
 	case o.Wait != nil && len(o.Pods) == 0: // with Pods it had its turn, and the status that says so was not stored
 		Queue(o.Phase, &plan.Status, v1alpha1.ReasonQueued, o.Wait.String(), now)
-		plan.RequeueAfter = queueTimeLeft(&v1alpha1.Phase{Spec: o.Phase.Spec, Status: plan.Status}, now)
+		plan.RequeueAfter = queueTimeLeft(o.Phase.Spec, plan.Status, now)
 	case o.Phase.Spec.Type == v1alpha1.PhaseDeployment:
 		beginDeployment(o, plan, now)
 	default:

@@ -49,12 +49,16 @@ func Queue(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, reason, why string, 
 	Wait(p, status, reason, fmt.Sprintf("waits since %s: %s", status.QueueTime.UTC().Format(time.RFC3339), why), now)
 }
 
-// queueTimeLeft is how long a phase may still wait for its turn; 0 or less when that is over.
-func queueTimeLeft(p *v1alpha1.Phase, now time.Time) time.Duration {
-	if p.Spec.QueueTimeout == nil || p.Status.QueueTime == nil {
-		return time.Duration(1<<63 - 1)
+// queueTimeLeft is how long a phase that waits may still do so; 0 when that is not bounded.
+func queueTimeLeft(spec v1alpha1.PhaseSpec, status v1alpha1.PhaseStatus, now time.Time) time.Duration {
+	if spec.QueueTimeout == nil {
+		return 0
 	}
-	return p.Status.QueueTime.Add(p.Spec.QueueTimeout.Duration).Sub(now)
+	return status.QueueTime.Add(spec.QueueTimeout.Duration).Sub(now)
+}
+
+func queuedTooLong(p *v1alpha1.Phase, now time.Time) bool {
+	return p.Spec.QueueTimeout != nil && p.Status.QueueTime != nil && queueTimeLeft(p.Spec, p.Status, now) <= 0
 }
 
 func queueTimedOut(o Observation) *problem.Problem {

@@ -198,6 +198,21 @@ func TestTurns(t *testing.T) {
 				"b3-0": "run b2 comes first in d (position about 5)", "b4-0": "run b3 comes first in d (position about 5)", "b5-0": "run b4 comes first in d (position about 10)",
 			},
 		},
+		"what waits for room or for GitHub holds nobody up, and has to wait for who is under way": {
+			board: func(b *board) {
+				b.run("d", "x", "a", "build")
+				b.run("d", "y", "b", "deploy")
+				b.run("d", "z", "c", "deploy=Running")
+				b.phases[0].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Reason: v1alpha1.ReasonWaitingForQuota}}
+				b.phases[1].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Reason: v1alpha1.ReasonQueued}}
+				b.run("p", "x", "d", "deploy")
+				b.run("p", "x", "e", "build")
+				b.phases[3].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Reason: v1alpha1.ReasonGitHubUnavailable}}
+			},
+			want: map[string]string{
+				"a-0": "run c is deploying to d (position 1)", "b-0": "run c is deploying to d (position 2)", "d-0": "", "e-0": "",
+			},
+		},
 		"builders are shared in turns": {
 			board: func(b *board) {
 				for i := range 4 {

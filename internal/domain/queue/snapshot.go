@@ -2,6 +2,7 @@ package queue
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,6 +42,8 @@ type entry struct {
 	// builders is the number of its builder Pods.
 	builders int32
 	active   bool
+	// stuck: it had its turn, and waits for something that is missing: room in a quota, an answer of GitHub. Others pass it.
+	stuck bool
 }
 
 // New makes the snapshot of some tenants, of all their Phases and of their runs that have not ended. builders is how many
@@ -96,11 +99,11 @@ func willDeploy(run *v1alpha1.CIRun) bool {
 	return false
 }
 
-// waitsForNothing tells whether a run that was not planned yet is about to be.
+// waitsForNothing tells whether a run or a Phase waits for nothing but its turn, or a person's word.
 func waitsForNothing(conditions []metav1.Condition) bool {
 	for _, condition := range conditions {
 		if condition.Type == v1alpha1.ConditionSucceeded {
-			return condition.Reason == v1alpha1.ReasonPending
+			return slices.Contains([]string{v1alpha1.ReasonPending, v1alpha1.ReasonQueued, v1alpha1.ReasonWaitingForApproval}, condition.Reason)
 		}
 	}
 	return true
@@ -123,7 +126,7 @@ func entryOf(phase *v1alpha1.Phase, tickets map[types.UID]ticket, succeeded map[
 		return e, true
 	}
 	place, going := tickets[owner.UID]
-	e.ticket = place
+	e.ticket, e.stuck = place, !waitsForNothing(phase.Status.Conditions)
 	return e, going && phase.DeletionTimestamp.IsZero() && ready(phase, succeeded)
 }
 

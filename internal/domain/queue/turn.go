@@ -142,7 +142,7 @@ func (t *tenant) executionUnderWay(e entry, _ []entry, _ []ticket) *Wait {
 // earlierWaiting: a deployment does not overtake who came first, and nobody overtakes a deployment.
 func earlierWaiting(e entry, earlier []entry, _ []ticket) *Wait {
 	for _, other := range earlier {
-		if other.uid != e.uid && (e.deployment || other.deployment) {
+		if other.uid != e.uid && !other.stuck && (e.deployment || other.deployment) {
 			return &Wait{Run: other.run, Why: fmt.Sprintf("run %s came first and waits in %s", other.run, other.tenant)}
 		}
 	}
