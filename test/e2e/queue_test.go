@@ -107,7 +107,7 @@ var _ = Describe("Many runs", func() {
 				}
 			}).WithContext(ctx).WithTimeout(8 * time.Minute).WithPolling(time.Second).Should(Succeed())
 		}
-		GinkgoWriter.Printf("%d runs in %d tenants took %s\n", tenants*each, tenants, time.Since(began))
+		AddReportEntry(fmt.Sprintf("%d runs in %d tenants", tenants*each, tenants), time.Since(began).Round(time.Second).String())
 		for _, t := range all {
 			t.deploysAlone(ctx)
 			var order []string
