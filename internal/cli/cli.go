@@ -22,7 +22,7 @@ import (
 
 // Connect gives a client with the user's rights, and the namespace that the user means: that of the flag, else of
 // the kubeconfig's context, else "default". No request is sent yet.
-type Connect func() (client.Client, string, error)
+type Connect func() (client.WithWatch, string, error)
 
 // ClientGetter is the part of cli-runtime's RESTClientGetter that Connector needs.
 type ClientGetter interface {
@@ -33,7 +33,7 @@ type ClientGetter interface {
 // Connector reads the kubeconfig and the flags of a kubectl command. userAgent names the plugin to the API server;
 // warnings of the API server go to the handler.
 func Connector(flags ClientGetter, userAgent string, warnings rest.WarningHandler) Connect {
-	return func() (client.Client, string, error) {
+	return func() (client.WithWatch, string, error) {
 		config, err := flags.ToRESTConfig()
 		if err != nil {
 			return nil, "", fmt.Errorf("finding the cluster: %w", err)
@@ -44,7 +44,7 @@ func Connector(flags ClientGetter, userAgent string, warnings rest.WarningHandle
 		if err != nil {
 			return nil, "", fmt.Errorf("finding the namespace: %w", err)
 		}
-		c, err := client.New(config, client.Options{Scheme: Scheme()})
+		c, err := client.NewWithWatch(config, client.Options{Scheme: Scheme()})
 		if err != nil {
 			return nil, "", fmt.Errorf("connecting to the cluster: %w", err)
 		}

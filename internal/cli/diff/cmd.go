@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -17,6 +16,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/cli"
+	"katkit.dev/katkit/internal/cli/complete"
 	"katkit.dev/katkit/internal/github"
 )
 
@@ -36,9 +36,6 @@ const example = `  # What would this commit change in the tenant?
 
   # A link to a GitHub Enterprise Server
   kubectl katkit diff --link web --sha "$(git rev-parse HEAD)" --github-host github.example.com`
-
-// completionTimeout is how long the shell waits for the names of links.
-const completionTimeout = 3 * time.Second
 
 var fullSHA = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
@@ -78,9 +75,7 @@ func NewCommand(streams genericiooptions.IOStreams, connect cli.Connect, userAge
 		return err
 	})
 	_ = command.MarkFlagDirname("dir")
-	_ = command.RegisterFlagCompletionFunc("link", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return completeLinks(c.Context(), connect)
-	})
+	_ = command.RegisterFlagCompletionFunc("link", complete.Args(connect, complete.Links))
 	return command
 }
 
@@ -126,22 +121,4 @@ func (o options) commit(ctx context.Context, live client.Reader, link *v1alpha1.
 		return nil, fmt.Errorf("reading --github-host: %w", err)
 	}
 	return openGitHub(ctx, live, factory, link, o.sha)
-}
-
-func completeLinks(ctx context.Context, connect cli.Connect) ([]string, cobra.ShellCompDirective) {
-	live, namespace, err := connect()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
-	defer cancel()
-	var links v1alpha1.TenantRepoLinkList
-	if err := live.List(ctx, &links, client.InNamespace(namespace)); err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	names := make([]string, 0, len(links.Items))
-	for i := range links.Items {
-		names = append(names, links.Items[i].Name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -123,7 +123,7 @@ func (w *world) run(args ...string) (out, said string, code int) {
 	}
 	live := c.Build()
 	streams, _, stdout, stderr := genericiooptions.NewTestIOStreams()
-	command := diff.NewCommand(streams, func() (client.Client, string, error) { return live, tenant, nil }, "kubectl-katkit/test")
+	command := diff.NewCommand(streams, func() (client.WithWatch, string, error) { return live, tenant, nil }, "kubectl-katkit/test")
 	command.SilenceErrors, command.SilenceUsage = true, true
 	command.SetArgs(args)
 	command.SetOut(io.Discard)
@@ -341,7 +341,7 @@ func TestNothingOfACloneIsRun(t *testing.T) {
 func TestCompletionOfLinks(t *testing.T) {
 	w := newWorld(t)
 	live := fake.NewClientBuilder().WithScheme(cli.Scheme()).WithObjects(w.link).Build()
-	command := diff.NewCommand(genericiooptions.NewTestIOStreamsDiscard(), func() (client.Client, string, error) { return live, tenant, nil }, "")
+	command := diff.NewCommand(genericiooptions.NewTestIOStreamsDiscard(), func() (client.WithWatch, string, error) { return live, tenant, nil }, "")
 	var out bytes.Buffer
 	command.SetArgs([]string{"__complete", "--link", ""})
 	command.SetOut(&out)

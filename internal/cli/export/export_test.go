@@ -66,10 +66,10 @@ func execute(t *testing.T, objects []client.Object, args ...string) (out, said s
 	return executeWith(t, c, args...)
 }
 
-func executeWith(t *testing.T, c client.Client, args ...string) (out, said string, err error) {
+func executeWith(t *testing.T, c client.WithWatch, args ...string) (out, said string, err error) {
 	t.Helper()
 	streams, _, stdout, stderr := genericiooptions.NewTestIOStreams()
-	command := export.NewCommand(streams, func() (client.Client, string, error) { return c, tenant, nil })
+	command := export.NewCommand(streams, func() (client.WithWatch, string, error) { return c, tenant, nil })
 	command.SilenceErrors, command.SilenceUsage = true, true
 	command.SetArgs(args)
 	command.SetOut(io.Discard)
@@ -228,7 +228,7 @@ func TestCompletion(t *testing.T) {
 		"pod/":    "deployment/\nstatefulset/\ndaemonset/\n:6\n",
 	} {
 		c := fake.NewClientBuilder().WithScheme(cli.Scheme()).WithObjects(objects...).Build()
-		command := export.NewCommand(genericiooptions.NewTestIOStreamsDiscard(), func() (client.Client, string, error) { return c, tenant, nil })
+		command := export.NewCommand(genericiooptions.NewTestIOStreamsDiscard(), func() (client.WithWatch, string, error) { return c, tenant, nil })
 		var out bytes.Buffer
 		command.SetArgs([]string{"__complete", word})
 		command.SetOut(&out)
