@@ -16,8 +16,14 @@ import (
 	"k8s.io/client-go/rest"
 
 	"katkit.dev/katkit/internal/cli"
+	"katkit.dev/katkit/internal/cli/approve"
+	"katkit.dev/katkit/internal/cli/cancel"
 	"katkit.dev/katkit/internal/cli/diff"
 	"katkit.dev/katkit/internal/cli/export"
+	"katkit.dev/katkit/internal/cli/get"
+	"katkit.dev/katkit/internal/cli/rerun"
+	runverb "katkit.dev/katkit/internal/cli/run"
+	"katkit.dev/katkit/internal/cli/runs"
 	"katkit.dev/katkit/internal/cli/validate"
 )
 
@@ -57,9 +63,9 @@ func arguments(args []string) []string {
 func command(streams genericiooptions.IOStreams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-katkit",
-		Short: "Check, export and compare what Katkit deploys",
-		Long: "Check the files that Katkit reads in a repository, write one for a running service, and see what a deployment\n" +
-			"would change. Every verb acts with your own rights.",
+		Short: "Start, follow and steer Katkit's runs; check, export and compare what they deploy",
+		Long: "Start runs, see how they go, approve, cancel and repeat them. Check the files that Katkit reads in a repository, write\n" +
+			"one for a running service, and see what a deployment would change. Every verb acts with your own rights.",
 		Example: `  # Are the files of this working copy right?
   kubectl katkit validate
 
@@ -67,7 +73,13 @@ func command(streams genericiooptions.IOStreams) *cobra.Command {
   kubectl katkit export deployment/web -n d-taskrunner -f servicedescription/servicedescription.js
 
   # What would a deployment of this commit change?
-  kubectl katkit diff --link taskrunner --sha "$(git rev-parse HEAD)" -n d-taskrunner`,
+  kubectl katkit diff --link taskrunner --sha "$(git rev-parse HEAD)" -n d-taskrunner
+
+  # Run it, and see how it goes
+  kubectl katkit run taskrunner --sha "$(git rev-parse HEAD)" -n d-taskrunner --follow
+
+  # Let the deployment begin that waits for approval
+  kubectl katkit approve taskrunner-x7k2p DEPLOY -n d-taskrunner`,
 		Version:       version,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -88,6 +100,12 @@ func command(streams genericiooptions.IOStreams) *cobra.Command {
 		validate.NewCommand(streams),
 		export.NewCommand(streams, connect),
 		diff.NewCommand(streams, connect, userAgent),
+		runverb.NewCommand(streams, connect),
+		runs.NewCommand(streams, connect),
+		get.NewCommand(streams, connect),
+		approve.NewCommand(streams, connect),
+		cancel.NewCommand(streams, connect),
+		rerun.NewCommand(streams, connect),
 	)
 	return root
 }
