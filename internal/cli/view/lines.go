@@ -72,7 +72,7 @@ func head(run *v1alpha1.CIRun, now time.Time) [][]string {
 	if State(run) != v1alpha1.RunQueued && !State(run).Terminal() {
 		add("Waiting for:", status.WaitingFor)
 	}
-	if status.Stop != nil {
+	if status.Stop != nil && text.Line(status.Stop.Message) != Why(run) {
 		add("Stopped:", status.Stop.Reason+": "+status.Stop.Message)
 	}
 	for _, warning := range status.Warnings {
@@ -155,11 +155,12 @@ func (p phase) details(now time.Time) []string {
 		lines = append(lines, "failure class "+text.Line(string(status.FailureClass)))
 	}
 	for i, attempt := range status.Attempts {
-		if i < len(status.Attempts)-1 || attempt.Message != "" {
-			lines = append(lines, attemptLine(attempt))
-		}
 		if i < len(status.Attempts)-1 {
+			lines = append(lines, attemptLine(attempt))
 			continue // the last attempt has the word
+		}
+		if attempt.RetryTime != nil {
+			lines = append(lines, attemptLine(attempt)+"; the next begins at "+attempt.RetryTime.UTC().Format(time.TimeOnly)+" UTC")
 		}
 		for _, replica := range failed(attempt) {
 			lines = append(lines, replicaLines(replica)...)
@@ -195,11 +196,7 @@ func (p phase) approval(now time.Time) string {
 }
 
 func attemptLine(attempt v1alpha1.AttemptStatus) string {
-	line := fmt.Sprintf("attempt %d: %s", attempt.Number, cmp.Or(text.Line(attempt.Message), "failed"))
-	if attempt.RetryTime != nil {
-		line += ", next attempt at " + attempt.RetryTime.UTC().Format(time.RFC3339)
-	}
-	return line
+	return fmt.Sprintf("attempt %d: %s", attempt.Number, cmp.Or(text.Line(attempt.Message), "failed"))
 }
 
 // replicaLines tell how a replica ended, and the last lines of its log.

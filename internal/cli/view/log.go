@@ -56,14 +56,14 @@ func (p phase) changes(tell func(about, line string, more ...string)) {
 	for _, attempt := range p.attempts() {
 		for _, replica := range failed(attempt) {
 			lines := replicaLines(replica)
-			tell(fmt.Sprintf("replica %d %d %s", attempt.Number, replica.Index, p.Name), name+" "+lines[0], lines[1:]...)
+			tell(fmt.Sprintf("replica %d %d %s", attempt.Number, replica.Index, p.PhaseName), name+" "+lines[0], lines[1:]...)
 		}
 		if attempt.Message != "" {
-			tell(fmt.Sprintf("attempt %d %s", attempt.Number, p.Name), name+" "+text.Cut(attemptLine(attempt), maxMessage))
+			tell(fmt.Sprintf("attempt %d %s", attempt.Number, p.PhaseName), name+" "+text.Cut(attemptLine(attempt), maxMessage))
 		}
 	}
 	if p.object != nil && p.object.Spec.Approved && p.object.Spec.ApprovedBy != "" {
-		tell("approval "+p.Name, name+" approved by "+text.Line(p.object.Spec.ApprovedBy))
+		tell("approval "+p.PhaseName, name+" approved by "+text.Line(p.object.Spec.ApprovedBy))
 	}
 	if p.state() == string(v1alpha1.PhasePending) && p.Message == "" {
 		return // every phase begins so
@@ -72,7 +72,7 @@ func (p phase) changes(tell func(about, line string, more ...string)) {
 	if p.CarriedFrom != "" {
 		why = "carried over from " + p.CarriedFrom
 	}
-	tell("phase "+p.Name, withWhy(name+" "+p.state(), why))
+	tell("phase "+p.PhaseName, withWhy(name+" "+p.state(), why))
 }
 
 func runLine(run *v1alpha1.CIRun) string {
