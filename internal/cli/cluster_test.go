@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"os"
@@ -23,8 +24,14 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/cli"
+	"katkit.dev/katkit/internal/cli/approve"
+	"katkit.dev/katkit/internal/cli/cancel"
 	"katkit.dev/katkit/internal/cli/diff"
 	"katkit.dev/katkit/internal/cli/export"
+	"katkit.dev/katkit/internal/cli/get"
+	"katkit.dev/katkit/internal/cli/rerun"
+	"katkit.dev/katkit/internal/cli/run"
+	"katkit.dev/katkit/internal/cli/runs"
 	"katkit.dev/katkit/internal/cli/validate"
 	"katkit.dev/katkit/test/fakegithub"
 )
@@ -187,22 +194,30 @@ func person(t *testing.T, cluster *envtest.Environment, admin client.Client, nam
 func (u user) run(t *testing.T, args ...string) (out, said string, code int) {
 	t.Helper()
 	streams, _, stdout, stderr := genericiooptions.NewTestIOStreams()
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	code = u.execute(ctx, streams, args...)
+	return stdout.String(), stderr.String(), code
+}
+
+// execute gives the exit code, and prints an error as the plugin does.
+func (u user) execute(ctx context.Context, streams genericiooptions.IOStreams, args ...string) int {
 	flags := genericclioptions.NewConfigFlags(false)
 	connect := cli.Connector(flags, "kubectl-katkit/test", rest.NoWarnings{})
 	root := &cobra.Command{Use: "katkit", SilenceErrors: true, SilenceUsage: true}
-	root.SetOut(io.Discard)
+	root.SetOut(streams.Out)
+	root.SetErr(io.Discard)
 	flags.AddFlags(root.PersistentFlags())
-	root.AddCommand(validate.NewCommand(streams), export.NewCommand(streams, connect), diff.NewCommand(streams, connect, "kubectl-katkit/test"))
-	root.SetArgs(append(args, "--kubeconfig", u.kubeconfig, "--namespace", tenant))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	root.AddCommand(validate.NewCommand(streams), export.NewCommand(streams, connect), diff.NewCommand(streams, connect, "kubectl-katkit/test"),
+		run.NewCommand(streams, connect), runs.NewCommand(streams, connect), get.NewCommand(streams, connect),
+		approve.NewCommand(streams, connect), cancel.NewCommand(streams, connect), rerun.NewCommand(streams, connect))
+	root.SetArgs(append([]string{"--kubeconfig", u.kubeconfig, "--namespace", tenant}, args...))
 	failed, err := root.ExecuteContextC(ctx)
 	code, tell := cli.ExitCode(failed, err)
-	said = stderr.String()
 	if tell {
-		said += err.Error()
+		fmt.Fprintln(streams.ErrOut, "error:", err)
 	}
-	return stdout.String(), said, code
+	return code
 }
 
 func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: tenant, Name: name} }
