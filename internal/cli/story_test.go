@@ -42,7 +42,11 @@ func TestARunFromStartToEnd(t *testing.T) {
 	t.Run("completed by the shell", func(t *testing.T) { s.with(t).completion(first) })
 }
 
-func (s story) with(t *testing.T) story { s.T = t; return s }
+func (s story) with(t *testing.T) story {
+	t.Helper()
+	s.T = t
+	return s
+}
 
 func (s story) refusals() {
 	for said, args := range map[string][]string{

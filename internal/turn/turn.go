@@ -1,8 +1,7 @@
 // Package turn reads from the cluster whose turn it is: it makes the snapshot on which internal/domain/queue decides. The run
 // and the phase controllers ask it.
 //
-// What always holds: it reads from the cache alone, which has seen what this manager wrote; it remembers nothing but who
-// is just being let begin, lest two do at once.
+// What always holds: it reads from the cache alone; it remembers nothing but who is just being let begin, lest two do at once.
 package turn
 
 import (
@@ -29,18 +28,30 @@ type Keeper struct {
 }
 
 // Waits tells of every Phase of a tenant that is ready to begin why it waits; nil where it is its turn. planned are Phases
-// that are about to be made.
+// that are about to be made. What this manager has just written may not be seen yet.
 func (k *Keeper) Waits(ctx context.Context, namespace string, planned ...*v1alpha1.Phase) (map[types.NamespacedName]*queue.Wait, error) {
-	scope := []client.ListOption{client.UnsafeDisableDeepCopy, client.InNamespace(namespace)}
-	if k.Builders > 0 {
-		scope = scope[:1]
+	return k.waits(ctx, namespace, planned, client.DisableReadYourWritesConsistency)
+}
+
+// Confirm tells, to whoever holds the lock, why a Phase that is ready to begin waits; nil where it is its turn. Every begin that
+// this manager has written is seen.
+func (k *Keeper) Confirm(ctx context.Context, phase *v1alpha1.Phase) (*queue.Wait, error) {
+	waits, err := k.waits(ctx, phase.Namespace, nil)
+	return waits[client.ObjectKeyFromObject(phase)], err
+}
+
+func (k *Keeper) waits(ctx context.Context, namespace string, planned []*v1alpha1.Phase, consistency ...client.ListOption) (map[types.NamespacedName]*queue.Wait, error) {
+	scope := []client.ListOption{client.UnsafeDisableDeepCopy}
+	if k.Builders == 0 {
+		scope = append(scope, client.InNamespace(namespace))
 	}
 	var phases v1alpha1.PhaseList
-	if err := k.Reader.List(ctx, &phases, scope...); err != nil {
+	if err := k.Reader.List(ctx, &phases, append(consistency, scope...)...); err != nil {
 		return nil, fmt.Errorf("listing Phases: %w", err)
 	}
+	// Runs may be a moment old: what they are asked for (who came first, who is stopped) lets nobody begin too early.
 	var runs v1alpha1.CIRunList
-	if err := k.Reader.List(ctx, &runs, scope...); err != nil {
+	if err := k.Reader.List(ctx, &runs, append(scope, client.DisableReadYourWritesConsistency)...); err != nil {
 		return nil, fmt.Errorf("listing runs: %w", err)
 	}
 	all := phases.Items
@@ -48,12 +59,6 @@ func (k *Keeper) Waits(ctx context.Context, namespace string, planned ...*v1alph
 		all = append(all, *phase)
 	}
 	return queue.New(all, runs.Items, k.Builders).Turns(), nil
-}
-
-// Wait tells why a Phase that is ready to begin waits; nil where it is its turn.
-func (k *Keeper) Wait(ctx context.Context, phase *v1alpha1.Phase) (*queue.Wait, error) {
-	waits, err := k.Waits(ctx, phase.Namespace)
-	return waits[client.ObjectKeyFromObject(phase)], err
 }
 
 // Lock keeps others of a tenant from beginning until it is unlocked: between the question whose turn it is, and the status

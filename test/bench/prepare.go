@@ -105,6 +105,8 @@ func (b *bench) install(ctx, watching context.Context) error {
 	}
 	link := b.cluster.NewLink(b.tenant, linkName, repository)
 	link.Spec.Builder.Env, link.Spec.PollInterval = nil, nil
+	// What retention removes later is no part of a run.
+	link.Spec.Retention = v1alpha1.RetentionSpec{Succeeded: new(int32(1000)), Failed: new(int32(1000))}
 	if err := b.cluster.Link(ctx, link); err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ var _ = Describe("An execution phase", func() {
 			"KATKIT_TENANT": t.namespace, "KATKIT_RUN": run.Name, "KATKIT_PHASE": "BUILD", "KATKIT_BRANCH": "main",
 			"KATKIT_PULL_REQUEST": "", "KATKIT_REPO_URL": r.cloneURL(), "CI": "true", "KATKIT": "true",
 			"KATKIT_OUTPUT": contract.ControlDir + "/output",
-			"LINK": "$(HOME) $$ \"ü\"\nsecond line", "PARAM": "a=b c", "LINK_OR_PARAM": "param", "PARAM_OR_RUN": "run", "EMPTY": "",
+			"LINK":          "$(HOME) $$ \"ü\"\nsecond line", "PARAM": "a=b c", "LINK_OR_PARAM": "param", "PARAM_OR_RUN": "run", "EMPTY": "",
 		}))
 	})
 

@@ -118,7 +118,7 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	c.watches.keep(request.NamespacedName, look.targets)
 	if domain.Ready(observation) && observation.Wait == nil {
 		defer c.Turns.Lock(phase.Namespace)()
-		if observation.Wait, err = c.Turns.Wait(ctx, &phase); err != nil { // again, now that nobody else begins
+		if observation.Wait, err = c.Turns.Confirm(ctx, &phase); err != nil { // again, now that nobody else begins
 			return ctrl.Result{}, err
 		}
 	}

@@ -36,9 +36,11 @@ func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain
 		return observation, outlook{}, err
 	}
 	if domain.Ready(observation) {
-		if observation.Wait, err = c.Turns.Wait(ctx, phase); err != nil {
+		waits, err := c.Turns.Waits(ctx, phase.Namespace)
+		if err != nil {
 			return observation, outlook{}, err
 		}
+		observation.Wait = waits[client.ObjectKeyFromObject(phase)]
 	}
 	if phase.Spec.Type == v1alpha1.PhaseExecution {
 		observation.Pods, err = c.pods(ctx, phase)

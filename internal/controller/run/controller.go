@@ -1,7 +1,7 @@
 // Package run is the controller of CIRuns. It observes a run with its link, its repository and its Phases,
 // lets internal/domain/run decide, and carries out the plan: it makes the Phases, keeps the run's status
-// true to them, and removes the builder Pods when the run is over, and old runs when their link keeps no more. The Phases
-// are carried out by their own controller.
+// true to them, and removes the builder Pods when the run is over, and the run itself when its link does not keep it any
+// more. The Phases are carried out by their own controller.
 //
 // What always holds: a reconciliation writes the run's status once at most, and remembers nothing.
 package run
@@ -77,6 +77,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&v1alpha1.Phase{}).
 		Watches(&v1alpha1.TenantRepoLink{}, handler.EnqueueRequestsFromMapFunc(c.runsOf)).
 		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.runsSuperseded)).
+		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.runsExpired)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers}).
 		Complete(c)
 }

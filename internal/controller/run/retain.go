@@ -8,31 +8,61 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/retention"
 )
 
-// retain removes what the link of a run that has ended does not keep any more. It tells whether the run itself is gone, and
-// when the next one will be.
+// retain removes a run that has ended when its link does not keep it any more. It tells whether it did, and else when to look
+// again.
 func (c *Controller) retain(ctx context.Context, run *v1alpha1.CIRun) (gone bool, next time.Duration, err error) {
-	policy, err := c.policy(ctx, run)
+	expired, next, err := c.expired(ctx, run)
 	if err != nil {
 		return false, 0, err
 	}
+	for _, old := range expired {
+		if old.UID == run.UID {
+			return true, 0, c.remove(ctx, run)
+		}
+	}
+	return false, next, nil
+}
+
+// runsExpired finds the runs that their link does not keep any more since another one has ended.
+func (c *Controller) runsExpired(ctx context.Context, o client.Object) []ctrl.Request {
+	ended, isRun := o.(*v1alpha1.CIRun)
+	if !isRun || !ended.Status.State.Terminal() || ended.Status.TrimTime != nil {
+		return nil
+	}
+	expired, _, err := c.expired(ctx, ended)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "what is not kept could not be found out", "run", client.ObjectKeyFromObject(ended))
+		return nil
+	}
+	requests := make([]ctrl.Request, 0, len(expired))
+	for _, old := range expired {
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(old)})
+	}
+	return requests
+}
+
+// expired are the runs of a run's link that it does not keep any more. The second result is when the next one will be, if
+// nothing happens.
+func (c *Controller) expired(ctx context.Context, run *v1alpha1.CIRun) ([]*v1alpha1.CIRun, time.Duration, error) {
+	policy, err := c.policy(ctx, run)
+	if err != nil {
+		return nil, 0, err
+	}
 	var runs v1alpha1.CIRunList
-	if err := c.Client.List(ctx, &runs, client.InNamespace(run.Namespace), client.MatchingFields{indexEnded: run.Spec.Link.Name}); err != nil {
-		return false, 0, fmt.Errorf("listing the runs of its link that have ended: %w", err)
+	err = c.Client.List(ctx, &runs, client.InNamespace(run.Namespace), client.MatchingFields{indexEnded: run.Spec.Link.Name},
+		client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	if err != nil {
+		return nil, 0, fmt.Errorf("listing the runs of its link that have ended: %w", err)
 	}
 	expired, next := retention.Expired(runs.Items, policy, c.Clock.Now())
-	for _, old := range expired {
-		if err := c.remove(ctx, old); err != nil {
-			return false, 0, err
-		}
-		gone = gone || old.UID == run.UID
-	}
-	return gone, next, nil
+	return expired, next, nil
 }
 
 func (c *Controller) policy(ctx context.Context, run *v1alpha1.CIRun) (retention.Policy, error) {
