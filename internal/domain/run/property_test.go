@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,8 +35,9 @@ type world struct {
 	pods     map[string]*corev1.Pod
 	services map[string]rollout.Service
 	made     map[string]int // how often each Pod was made
-	deploys  int            // how often the service was changed
-	writes   int            // of the run's status
+	// deploys and rollbacks are how often the service was changed, and back.
+	deploys, rollbacks int
+	writes             int // of the run's status
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -141,7 +143,8 @@ func (w *world) checkRun(before, after v1alpha1.CIRunStatus) {
 func (w *world) reconcilePhase(p *v1alpha1.Phase, crash int) {
 	w.t.Helper()
 	o := phase.Observation{
-		Phase: p, RunActive: !w.run.Status.State.Terminal(), Before: map[string]v1alpha1.PhaseState{}, Pods: w.pods, Services: w.services,
+		Phase: p, RunActive: !w.run.Status.State.Terminal(), RunEnded: w.run.Status.State.Terminal(), RunStop: w.run.Status.Stop,
+		Before: map[string]v1alpha1.PhaseState{}, Pods: w.podsOf(p), Services: w.services,
 	}
 	for name, before := range w.phases {
 		o.Before[name] = before.Status.State
@@ -163,17 +166,49 @@ func (w *world) reconcilePhase(p *v1alpha1.Phase, crash int) {
 			w.made[pod.Name]++
 		}
 	}
+	if p.Status.State.Terminal() && p.Status.State != plan.Status.State {
+		w.t.Fatalf("%s was %s and is %s", p.Name, p.Status.State, plan.Status.State)
+	}
 	p.Status = *plan.Status.DeepCopy()
-	for range plan.PatchImages {
+	w.endPods(plan)
+	for _, patch := range plan.PatchImages {
 		if crash == 1 {
 			return
 		}
-		w.deploys++
+		if patch.Image == patch.Receipt.PreviousImage {
+			w.rollbacks++
+		} else {
+			w.deploys++
+		}
 		w.services["taskrunner"] = rollout.Service{
 			Kind: "Deployment", Name: "taskrunner", ResourceVersion: "2",
-			Containers: []corev1.Container{{Name: "main", Image: "acme/taskrunner:" + sha}},
+			Containers: []corev1.Container{{Name: "main", Image: patch.Image}},
+			Mark:       rollout.Mark{RunUID: patch.Annotations[v1alpha1.AnnotationRunUID], SHA: patch.Annotations[v1alpha1.AnnotationSHA]},
 			Progress:   rollout.Progress{Done: w.IntN(3) > 0, Message: "rolls"},
 		}
+	}
+}
+
+// podsOf are the builder Pods of a Phase.
+func (w *world) podsOf(p *v1alpha1.Phase) map[string]*corev1.Pod {
+	pods := map[string]*corev1.Pod{}
+	for name, pod := range w.pods {
+		if metav1.IsControlledBy(pod, p) {
+			pods[name] = pod
+		}
+	}
+	return pods
+}
+
+// endPods stops and removes builder Pods as the kubelet would, some at once, others never.
+func (w *world) endPods(plan phase.Plan) {
+	for _, name := range plan.StopPods {
+		if w.pods[name] != nil {
+			w.pods[name].Spec.ActiveDeadlineSeconds = new(int64(1))
+		}
+	}
+	for _, name := range slices.Concat(plan.DeletePods, plan.KillPods) {
+		delete(w.pods, name)
 	}
 }
 
@@ -191,8 +226,22 @@ func (w *world) happen() {
 			Terminated: &corev1.ContainerStateTerminated{ExitCode: int32(r.ExitCode), Message: string(r.Marshal()), FinishedAt: metav1.NewTime(w.at)},
 		}}}
 	}
+	for name, pod := range w.pods {
+		if pod.Spec.ActiveDeadlineSeconds != nil && len(pod.Status.ContainerStatuses) == 0 && w.IntN(2) == 0 {
+			r := contract.Report{Reason: contract.ReasonTerminated, Class: contract.ClassInfra, ExitCode: contract.ExitTerminated, StartTime: w.at, FinishTime: w.at}
+			pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: contract.BuildContainer, State: corev1.ContainerState{
+				Terminated: &corev1.ContainerStateTerminated{ExitCode: int32(r.ExitCode), Message: string(r.Marshal()), FinishedAt: metav1.NewTime(w.at)},
+			}}}
+		}
+		if owner := w.phases[metav1.GetControllerOf(pod).Name]; owner.Status.StartTime != nil && w.IntN(60) == 0 {
+			delete(w.pods, name) // kubectl delete pod --force
+		}
+	}
 	for _, p := range w.phases {
 		p.Spec.Approved = p.Spec.Approved || w.IntN(10) == 0
+	}
+	if w.IntN(150) == 0 {
+		w.run.Spec.Cancelled = true
 	}
 	w.at = w.at.Add(time.Duration(w.IntN(20)) * time.Second)
 }
@@ -201,7 +250,7 @@ func (w *world) happen() {
 // an end that its Phases agree with, and leaves nothing running.
 func TestAnyOrderOfEvents(t *testing.T) {
 	ends := map[v1alpha1.RunState]int{}
-	for seed := range uint64(40) {
+	for seed := range uint64(120) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(t, seed)
 			for range 400 {
@@ -233,8 +282,14 @@ func TestAnyOrderOfEvents(t *testing.T) {
 			if !w.run.Status.State.Terminal() || len(w.pods) > 0 {
 				t.Fatalf("%s with %d Pods left: %+v", w.run.Status.State, len(w.pods), w.run.Status)
 			}
-			if w.deploys > 1 {
-				t.Errorf("the service was changed %d times", w.deploys)
+			if w.deploys > 1 || w.rollbacks > w.deploys {
+				t.Errorf("the service was changed %d times, and back %d times", w.deploys, w.rollbacks)
+			}
+			deployed := w.services["taskrunner"].Containers[0].Image == "acme/taskrunner:"+sha
+			for _, p := range w.phases {
+				if p.Spec.Type == v1alpha1.PhaseDeployment && (p.Status.State == v1alpha1.PhaseSucceeded) != deployed {
+					t.Errorf("the deployment is %s, and the service runs %s", p.Status.State, w.services["taskrunner"].Containers[0].Image)
+				}
 			}
 			for name, times := range w.made {
 				if times > 1 {
@@ -248,7 +303,7 @@ func TestAnyOrderOfEvents(t *testing.T) {
 			}
 		})
 	}
-	if ends[v1alpha1.RunSucceeded] < 4 || ends[v1alpha1.RunFailed] < 4 {
+	if ends[v1alpha1.RunSucceeded] < 4 || ends[v1alpha1.RunFailed] < 4 || ends[v1alpha1.RunCancelled] < 4 {
 		t.Errorf("the ends were %v: the test is too weak", ends)
 	}
 }
