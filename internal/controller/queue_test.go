@@ -165,6 +165,43 @@ var _ = Describe("Runs of one tenant", func() {
 		Eventually(t.stateOf).WithArguments("b").Should(Equal(v1alpha1.RunSucceeded))
 	})
 
+	It("move up when the one that they wait for is deleted", func() {
+		t := newTenant()
+		t.newDeployment(appName, "registry.example/app:old")
+		t.commit(workflow(execution("BUILD", 0), deployment("DEPLOY", 1)), services(appName))
+		t.link()
+		t.named("a")
+		t.podOf("a", "BUILD")
+		t.named("b", func(r *v1alpha1.CIRun) { r.Spec.Phases = templates("Deployment") })
+		t.isQueued("b", "run a is under way")
+		Expect(k8s.Delete(ctx, get(&v1alpha1.CIRun{}, t.namespace, "a"))).To(Succeed())
+		for _, phase := range t.phases() {
+			if phase.Spec.Run.Name == "a" { // as the garbage collector does, which does not run here
+				Expect(k8s.Delete(ctx, &phase)).To(Succeed())
+			}
+		}
+		t.imageBecomes(appName, t.newImage(appName))
+		t.rollOut(appName)
+		Eventually(t.stateOf).WithArguments("b").Should(Equal(v1alpha1.RunSucceeded))
+	})
+
+	It("move up when the one that they wait for finds no GitHub, or no room", func() {
+		t := newTenant()
+		t.newDeployment(appName, "registry.example/app:old")
+		t.commit(workflow(execution("BUILD", 0)), services(appName))
+		t.link()
+		quota := t.quota("1", "1")
+		t.named("a")
+		Eventually(func() string { return t.phaseOf("a", "BUILD").Status.Message }).Should(ContainSubstring("room in the namespace's quota"))
+		t.named("b", func(r *v1alpha1.CIRun) { r.Spec.Phases = templates("Deployment") })
+		t.imageBecomes(appName, t.newImage(appName))
+		Expect(k8s.Delete(ctx, quota)).To(Succeed())
+		t.rollOut(appName)
+		Eventually(t.stateOf).WithArguments("b").Should(Equal(v1alpha1.RunSucceeded))
+		succeed(t.podOf("a", "BUILD"))
+		Eventually(t.stateOf).WithArguments("a").Should(Equal(v1alpha1.RunSucceeded))
+	})
+
 	It("that wait too long for their turn fail", func() {
 		t := newTenant()
 		t.newDeployment(appName, "registry.example/app:old")

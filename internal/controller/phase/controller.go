@@ -90,9 +90,9 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Phase{}).
 		Owns(&corev1.Pod{}).
 		Watches(&v1alpha1.Phase{}, handler.EnqueueRequestsFromMapFunc(c.phasesAfter)).
-		Watches(&v1alpha1.Phase{}, handler.EnqueueRequestsFromMapFunc(c.phasesQueued)).
+		Watches(&v1alpha1.Phase{}, c.roomMade()).
 		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.phasesLeft)).
-		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.phasesQueued)).
+		Watches(&v1alpha1.CIRun{}, c.roomMade()).
 		Watches(&appsv1.Deployment{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.StatefulSet{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.DaemonSet{}, deploying, builder.OnlyMetadata).

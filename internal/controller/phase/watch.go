@@ -8,10 +8,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/queue"
 )
 
 func indexFields(indexer client.FieldIndexer) error {
@@ -72,20 +76,37 @@ func (c *Controller) phasesAfter(ctx context.Context, o client.Object) []ctrl.Re
 		})
 }
 
-// phasesQueued finds the Phases whose place in the queue has changed when somebody is done with the tenant, or with a builder.
-func (c *Controller) phasesQueued(ctx context.Context, o client.Object) []ctrl.Request {
-	if !makesRoom(o) {
-		return nil
+// roomMade wakes the Phases whose place in the queue has changed when somebody is done with the tenant, or with a builder.
+// Whoever is deleted is done, whatever was last seen of it.
+func (c *Controller) roomMade() handler.EventHandler {
+	wake := func(ctx context.Context, o client.Object, requests workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+		for _, request := range c.phasesQueued(ctx, o.GetNamespace()) {
+			requests.Add(request)
+		}
 	}
-	scope := []client.ListOption{client.MatchingFields{indexQueued: "true"}, client.UnsafeDisableDeepCopy}
+	return handler.Funcs{
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, requests workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+			if makesRoom(e.ObjectNew) {
+				wake(ctx, e.ObjectNew, requests)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, requests workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+			wake(ctx, e.Object, requests)
+		},
+	}
+}
+
+// phasesQueued finds the Phases that wait, and have said another thing than they would now.
+func (c *Controller) phasesQueued(ctx context.Context, namespace string) []ctrl.Request {
+	scope := []client.ListOption{client.MatchingFields{indexQueued: "true"}, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency}
 	if c.Turns.Builders == 0 {
-		scope = append(scope, client.InNamespace(o.GetNamespace()))
+		scope = append(scope, client.InNamespace(namespace))
 	}
 	var queued v1alpha1.PhaseList
 	if err := c.Client.List(ctx, &queued, scope...); err != nil || len(queued.Items) == 0 {
 		return c.nobody(ctx, err)
 	}
-	waits, err := c.Turns.Waits(ctx, o.GetNamespace())
+	waits, err := c.Turns.Waits(ctx, namespace)
 	if err != nil {
 		return c.nobody(ctx, err)
 	}
@@ -106,13 +127,17 @@ func (c *Controller) nobody(ctx context.Context, err error) []ctrl.Request {
 	return nil
 }
 
-// makesRoom tells whether others may move up in the queue for what is to be seen of a Phase or a run.
+// makesRoom tells whether others may move up in the queue for what is to be seen of a Phase or a run: it is done, or waits for
+// something else than its turn.
 func makesRoom(o client.Object) bool {
+	if !o.GetDeletionTimestamp().IsZero() {
+		return true
+	}
 	switch o := o.(type) {
 	case *v1alpha1.Phase:
-		return o.Status.State.Terminal() || !o.DeletionTimestamp.IsZero()
+		return o.Status.State.Terminal() || queue.Stuck(o.Status.Conditions)
 	case *v1alpha1.CIRun:
-		return o.Status.State.Terminal() || o.Status.State == v1alpha1.RunWaitingForApproval || o.Status.Stop != nil || !o.DeletionTimestamp.IsZero()
+		return o.Status.State.Terminal() || o.Status.State == v1alpha1.RunWaitingForApproval || o.Status.Stop != nil || queue.Stuck(o.Status.Conditions)
 	}
 	return false
 }

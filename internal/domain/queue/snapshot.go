@@ -89,7 +89,7 @@ func willDeploy(run *v1alpha1.CIRun) bool {
 		return false
 	}
 	if len(run.Status.Phases) == 0 {
-		return waitsForNothing(run.Status.Conditions)
+		return !Stuck(run.Status.Conditions)
 	}
 	for _, phase := range run.Status.Phases {
 		if phase.Type == v1alpha1.PhaseDeployment && phase.CarriedFrom == "" {
@@ -99,14 +99,17 @@ func willDeploy(run *v1alpha1.CIRun) bool {
 	return false
 }
 
-// waitsForNothing tells whether a run or a Phase waits for nothing but its turn, or a person's word.
-func waitsForNothing(conditions []metav1.Condition) bool {
+// Stuck tells by the conditions of a run or a Phase that has not begun whether it waits for something that is missing, not for
+// its turn or a person's word. It holds nobody up.
+func Stuck(conditions []metav1.Condition) bool {
 	for _, condition := range conditions {
 		if condition.Type == v1alpha1.ConditionSucceeded {
-			return slices.Contains([]string{v1alpha1.ReasonPending, v1alpha1.ReasonQueued, v1alpha1.ReasonWaitingForApproval}, condition.Reason)
+			return !slices.Contains([]string{
+				v1alpha1.ReasonPending, v1alpha1.ReasonQueued, v1alpha1.ReasonWaitingForApproval, v1alpha1.ReasonRunning,
+			}, condition.Reason)
 		}
 	}
-	return true
+	return false
 }
 
 // entryOf tells whether a Phase is under way, or ready to begin. One that was begun counts until it has ended, whatever
@@ -126,7 +129,7 @@ func entryOf(phase *v1alpha1.Phase, tickets map[types.UID]ticket, succeeded map[
 		return e, true
 	}
 	place, going := tickets[owner.UID]
-	e.ticket, e.stuck = place, !waitsForNothing(phase.Status.Conditions)
+	e.ticket, e.stuck = place, Stuck(phase.Status.Conditions)
 	return e, going && phase.DeletionTimestamp.IsZero() && ready(phase, succeeded)
 }
 
