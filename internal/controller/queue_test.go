@@ -168,7 +168,7 @@ var _ = Describe("Runs of one tenant", func() {
 	It("move up when the one that they wait for is deleted", func() {
 		t := newTenant()
 		t.newDeployment(appName, "registry.example/app:old")
-		t.commit(workflow(execution("BUILD", 0), deployment("DEPLOY", 1)), services(appName))
+		t.commit(workflow(execution("BUILD", 0)), services(appName))
 		t.link()
 		t.named("a")
 		t.podOf("a", "BUILD")
