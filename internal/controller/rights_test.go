@@ -40,7 +40,7 @@ var _ = Describe("The manager's own rights", func() {
 		t := newTenant()
 		d := t.newDeployment(appName, "registry.example/app:old")
 		t.link()
-		run := t.run()
+		run := t.run(func(r *v1alpha1.CIRun) { r.Spec.Link.Name = "none" }) // so it waits
 		phase := t.manualPhase()
 		manager := as(managerConfig)
 		for what, try := range map[string]func() error{

@@ -62,6 +62,7 @@ func newDrawn(out io.Writer, size func() (width, height int)) *drawn {
 func (d *drawn) show(s view.Snapshot) {
 	d.last = s
 	width, height := d.size()
+	width-- // a terminal whose last column is written may take the erasing of the line's rest for that of its last character
 	lines := view.Lines(s, time.Now(), width)
 	// What has scrolled out of the terminal cannot be drawn over; the last line is the cursor's.
 	if room := max(height-1, 1); len(lines) > room {

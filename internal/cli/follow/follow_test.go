@@ -166,10 +166,10 @@ func TestResult(t *testing.T) {
 	}
 }
 
-// TestDrawn holds what a terminal of 30 by 6 is sent.
+// TestDrawn holds what a terminal of 31 by 6 is sent.
 func TestDrawn(t *testing.T) {
 	var out strings.Builder
-	d := newDrawn(&out, func() (width, height int) { return 30, 6 })
+	d := newDrawn(&out, func() (width, height int) { return 31, 6 })
 	sent := func() string {
 		defer out.Reset()
 		return out.String()

@@ -99,7 +99,7 @@ func snapshots() map[string]view.Snapshot {
 				{Number: 2, Replicas: []v1alpha1.ReplicaStatus{
 					{Index: 0, Pod: "b", ExitCode: new(int32(0))},
 					{Index: 1, Pod: "c", ExitCode: new(int32(3)), Reason: "Error", Log: &v1alpha1.LogStatus{
-						Tail: "1\n2\n3\n4\n5\n6\n7\n8\n\x1b[31mFAIL\x1b[0m TestBasket\r\n    expected 1,\tgot 2\n\nmake: *** [test] Error 1\n", ConfigMap: "shop-x7k2p-test-1"}},
+						Tail: strings.Repeat("ok\n", 8) + "\x1b[31mFAIL\x1b[0m TestBasket\r\n    expected 1,\tgot 2\n\n" + strings.Repeat("ok\n", 5) + "make: *** [test] Error 1\n", ConfigMap: "shop-x7k2p-test-1"}},
 				}},
 			}
 			end(deploy, v1alpha1.PhaseSkipped, time.Minute, time.Minute)
@@ -181,6 +181,24 @@ func TestLog(t *testing.T) {
 				t.Errorf("told %q", again)
 			}
 		})
+	}
+}
+
+// TestTheManual holds that docs/plugin.md shows what is printed.
+func TestTheManual(t *testing.T) {
+	manual, err := os.ReadFile("../../../docs/plugin.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"table.txt", "failed.txt", "log.txt"} {
+		shown, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		indented := "    " + strings.ReplaceAll(strings.TrimSpace(string(shown)), "\n", "\n    ")
+		if !strings.Contains(string(manual), strings.ReplaceAll(indented, "\n    \n", "\n\n")) {
+			t.Errorf("docs/plugin.md does not have\n%s", indented)
+		}
 	}
 }
 
