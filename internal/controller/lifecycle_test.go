@@ -19,10 +19,16 @@ import (
 // kubectl runs the real one as the cluster admin.
 func kubectl(args ...string) (string, error) {
 	GinkgoHelper()
-	kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
-	Expect(os.WriteFile(kubeconfig, cluster.KubeConfig, 0o600)).To(Succeed())
-	output, err := exec.CommandContext(ctx, cluster.ControlPlane.KubectlPath, append(args, "--kubeconfig="+kubeconfig)...).CombinedOutput()
+	output, err := exec.CommandContext(ctx, cluster.ControlPlane.KubectlPath, append(args, "--kubeconfig="+kubeconfig())...).CombinedOutput()
 	return string(output), err
+}
+
+// kubeconfig writes the cluster admin's kubeconfig.
+func kubeconfig() string {
+	GinkgoHelper()
+	file := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
+	Expect(os.WriteFile(file, cluster.KubeConfig, 0o600)).To(Succeed())
+	return file
 }
 
 var _ = Describe("A run", func() {
