@@ -3,11 +3,15 @@ package install
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 )
 
 func TestManifestsHoldTheImagesAndFlags(t *testing.T) {
@@ -49,6 +53,37 @@ func TestManifestsHoldTheImagesAndFlags(t *testing.T) {
 	}
 	if strings.Contains(text, `"image":"katkit/`) || strings.Contains(text, `"agentImage":"katkit/`) {
 		t.Error("an image of the manifests was left as it is")
+	}
+}
+
+func TestAClusterThatServesNoMutatingPoliciesGetsTheRest(t *testing.T) {
+	root, err := checkout()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := []string{"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"}
+	old, current := meta.NewDefaultRESTMapper(nil), meta.NewDefaultRESTMapper(nil)
+	for _, kind := range kinds {
+		current.Add(admissionregistrationv1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeRoot)
+	}
+	for name, test := range map[string]struct {
+		mapper meta.RESTMapper
+		want   []string
+	}{"1.35": {old, kinds}, "1.36": {current, nil}} {
+		c := &Cluster{Root: root, Client: fake.NewClientBuilder().WithRESTMapper(test.mapper).Build()}
+		objects, err := c.manifests("config/default")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for _, object := range objects {
+			if c.optional(object) {
+				left = append(left, object.GetKind())
+			}
+		}
+		if !slices.Equal(left, test.want) {
+			t.Errorf("%s: %v were left out, not %v", name, left, test.want)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -56,6 +57,7 @@ func (c *Cluster) Katkit(ctx context.Context, images Images, args ...string) err
 				return err
 			}
 		}
+		objects = slices.DeleteFunc(objects, c.optional)
 		tell("applying config/default")
 		if err := c.apply(ctx, objects...); err != nil {
 			return err
@@ -111,6 +113,16 @@ func (c *Cluster) manifests(folder string) ([]*unstructured.Unstructured, error)
 		return cmp.Compare(rank[a.GetKind()], rank[b.GetKind()])
 	})
 	return objects, nil
+}
+
+// optional tells whether an object is of a kind that Katkit does without where it is not served, as on Kubernetes 1.35.
+func (c *Cluster) optional(object *unstructured.Unstructured) bool {
+	kind := object.GroupVersionKind()
+	if kind.Kind != "MutatingAdmissionPolicy" && kind.Kind != "MutatingAdmissionPolicyBinding" {
+		return false
+	}
+	_, err := c.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
+	return meta.IsNoMatchError(err)
 }
 
 // customize sets what an overlay would: the images and the manager's flags.
