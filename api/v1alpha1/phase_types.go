@@ -109,7 +109,7 @@ type PhaseSpec struct {
 	// approvedBy is the user who set approved. An admission policy of config/policy fills it in, and refuses any other name.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MaxLength=512
 	ApprovedBy string `json:"approvedBy,omitempty"`
 
 	// execution is what a phase of type Execution runs.
@@ -353,7 +353,7 @@ type ApprovalStatus struct {
 	// tells.
 	// +optional
 	// +kubebuilder:validation:MinLength=0
-	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:MaxLength=512
 	By string `json:"by,omitempty"`
 
 	// time when Katkit saw the approval.
