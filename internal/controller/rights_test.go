@@ -105,10 +105,8 @@ var _ = Describe("The manager's own rights", func() {
 			Expect(err).To(MatchError(ContainSubstring(why)))
 		}
 		Expect(manager.Patch(ctx, phase, merge(`{"metadata":{"finalizers":["`+v1alpha1.FinalizerDeployment+`"]}}`))).To(Succeed())
-		Expect(k8s.Delete(ctx, phase.DeepCopy())).To(Succeed())
-		Expect(get(&v1alpha1.Phase{}, t.namespace, phase.Name).DeletionTimestamp).NotTo(BeNil())
 		Expect(manager.Patch(ctx, phase, merge(`{"metadata":{"finalizers":null}}`))).To(Succeed())
-		Expect(gone(phase)).To(BeTrue())
+		Expect(get(&v1alpha1.Phase{}, t.namespace, phase.Name).Finalizers).To(BeEmpty())
 	})
 
 	It("act as a tenant's deployer, who changes workloads of the tenant and nothing else", func() {
