@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 )
@@ -34,6 +36,7 @@ type ClientGetter interface {
 // warnings of the API server go to the handler.
 func Connector(flags ClientGetter, userAgent string, warnings rest.WarningHandler) Connect {
 	return func() (client.WithWatch, string, error) {
+		log.SetLogger(logr.Discard()) // what is to be said the verbs say; without a logger the client complains after 30 s
 		config, err := flags.ToRESTConfig()
 		if err != nil {
 			return nil, "", fmt.Errorf("finding the cluster: %w", err)
