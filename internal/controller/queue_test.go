@@ -202,6 +202,26 @@ var _ = Describe("Runs of one tenant", func() {
 		Eventually(t.stateOf).WithArguments("a").Should(Equal(v1alpha1.RunSucceeded))
 	})
 
+	It("keep their turn with the Pods that they have while a quota is full", func() {
+		t := newTenant()
+		t.newDeployment(appName, "registry.example/app:old")
+		t.commit(workflow(execution("BUILD", 0).with("Parallelism", 2)), services(appName))
+		t.link()
+		quota := t.quota("2", "1")
+		t.named("a")
+		Eventually(func() v1alpha1.PhaseStatus { return t.phaseOf("a", "BUILD").Status }).Should(And(
+			HaveField("State", v1alpha1.PhaseRunning), HaveField("Message", ContainSubstring("room in the namespace's quota"))))
+		t.named("b", func(r *v1alpha1.CIRun) { r.Spec.Phases = templates("Deployment") })
+		t.isQueued("b", "run a is under way")
+		Expect(k8s.Delete(ctx, quota)).To(Succeed())
+		succeed(t.podOf("a", "BUILD"))
+		second := t.phaseOf("a", "BUILD").Status.Attempts[0].Replicas[1].Pod
+		succeed(get(&corev1.Pod{}, t.namespace, second))
+		t.imageBecomes(appName, t.newImage(appName))
+		t.rollOut(appName)
+		Eventually(t.stateOf).WithArguments("b").Should(Equal(v1alpha1.RunSucceeded))
+	})
+
 	It("that wait too long for their turn fail", func() {
 		t := newTenant()
 		t.newDeployment(appName, "registry.example/app:old")

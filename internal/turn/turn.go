@@ -30,35 +30,41 @@ type Keeper struct {
 // Waits tells of every Phase of a tenant that is ready to begin why it waits; nil where it is its turn. planned are Phases
 // that are about to be made. What this manager has just written may not be seen yet.
 func (k *Keeper) Waits(ctx context.Context, namespace string, planned ...*v1alpha1.Phase) (map[types.NamespacedName]*queue.Wait, error) {
-	return k.waits(ctx, namespace, planned, client.DisableReadYourWritesConsistency)
+	snapshot, err := k.snapshot(ctx, namespace, planned, client.DisableReadYourWritesConsistency)
+	return snapshot.Turns(), err
 }
 
-// Confirm tells, to whoever holds the lock, why a Phase that is ready to begin waits; nil where it is its turn. Every begin that
-// this manager has written is seen.
-func (k *Keeper) Confirm(ctx context.Context, phase *v1alpha1.Phase) (*queue.Wait, error) {
-	waits, err := k.waits(ctx, phase.Namespace, nil)
-	return waits[client.ObjectKeyFromObject(phase)], err
+// Confirm tells, to whoever holds the lock, whether a Phase may begin. Else it is why the Phase waits, or nil when it is not
+// known to be ready: its run may have been stopped or deleted in this moment. Every begin that this manager has written is seen.
+func (k *Keeper) Confirm(ctx context.Context, phase *v1alpha1.Phase) (wait *queue.Wait, begins bool, err error) {
+	snapshot, err := k.snapshot(ctx, phase.Namespace, nil)
+	if err != nil {
+		return nil, false, err
+	}
+	key := client.ObjectKeyFromObject(phase)
+	wait = snapshot.Turns()[key]
+	return wait, wait == nil && snapshot.Knows(key), nil
 }
 
-func (k *Keeper) waits(ctx context.Context, namespace string, planned []*v1alpha1.Phase, consistency ...client.ListOption) (map[types.NamespacedName]*queue.Wait, error) {
+func (k *Keeper) snapshot(ctx context.Context, namespace string, planned []*v1alpha1.Phase, consistency ...client.ListOption) (queue.Snapshot, error) {
 	scope := []client.ListOption{client.UnsafeDisableDeepCopy}
 	if k.Builders == 0 {
 		scope = append(scope, client.InNamespace(namespace))
 	}
 	var phases v1alpha1.PhaseList
 	if err := k.Reader.List(ctx, &phases, append(consistency, scope...)...); err != nil {
-		return nil, fmt.Errorf("listing Phases: %w", err)
+		return queue.Snapshot{}, fmt.Errorf("listing Phases: %w", err)
 	}
 	// Runs may be a moment old: what they are asked for (who came first, who is stopped) lets nobody begin too early.
 	var runs v1alpha1.CIRunList
 	if err := k.Reader.List(ctx, &runs, append(scope, client.DisableReadYourWritesConsistency)...); err != nil {
-		return nil, fmt.Errorf("listing runs: %w", err)
+		return queue.Snapshot{}, fmt.Errorf("listing runs: %w", err)
 	}
 	all := phases.Items
 	for _, phase := range planned {
 		all = append(all, *phase)
 	}
-	return queue.New(all, runs.Items, k.Builders).Turns(), nil
+	return queue.New(all, runs.Items, k.Builders), nil
 }
 
 // Lock keeps others of a tenant from beginning until it is unlocked: between the question whose turn it is, and the status

@@ -22,10 +22,10 @@ import (
 
 // act carries out a plan, in the order of its fields. Each step may have been done before.
 func (c *Controller) act(ctx context.Context, phase *v1alpha1.Phase, plan domain.Plan) error {
-	for _, pod := range plan.CreatePods {
+	for i, pod := range plan.CreatePods {
 		err := c.create(ctx, phase, pod)
 		if cause, refused := errors.AsType[*problem.Problem](err); refused {
-			return c.refused(ctx, phase, cause)
+			return c.refused(ctx, phase, cause, i > 0)
 		}
 		if err != nil {
 			return err
@@ -143,13 +143,18 @@ func changeOf(phase *v1alpha1.Phase, patch domain.PatchImage) workload.Change {
 	}
 }
 
-// refused tells why a builder Pod cannot be made: the phase fails, or waits and is tried again.
-func (c *Controller) refused(ctx context.Context, phase *v1alpha1.Phase, cause *problem.Problem) error {
+// refused tells why a builder Pod cannot be made: the phase fails, or waits and is tried again. With some of its Pods it has
+// begun, and keeps its turn.
+func (c *Controller) refused(ctx context.Context, phase *v1alpha1.Phase, cause *problem.Problem, begun bool) error {
 	if !cause.Transient {
 		return c.fail(ctx, phase, cause)
 	}
 	status := *phase.Status.DeepCopy()
-	domain.Queue(phase, &status, cause.Reason, cause.Message, c.Clock.Now())
+	if begun || status.StartTime != nil {
+		domain.Hold(phase, &status, cause, c.Clock.Now())
+	} else {
+		domain.Queue(phase, &status, cause.Reason, cause.Message, c.Clock.Now())
+	}
 	return errors.Join(cause, c.write(ctx, phase, status))
 }
 

@@ -9,6 +9,7 @@ package phase
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -71,6 +72,9 @@ type Controller struct {
 	watches *rolloutWatches
 }
 
+// lookAgainForRun is when a Phase is looked at again whose run was stopped or deleted while it was about to begin.
+const lookAgainForRun = time.Second
+
 const (
 	indexOwner   = "katkit.phase.owner"
 	indexRun     = "katkit.phase.run"
@@ -118,9 +122,14 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	c.watches.keep(request.NamespacedName, look.targets)
 	if domain.Ready(observation) && observation.Wait == nil {
 		defer c.Turns.Lock(phase.Namespace)()
-		if observation.Wait, err = c.Turns.Confirm(ctx, &phase); err != nil { // again, now that nobody else begins
+		wait, begins, err := c.Turns.Confirm(ctx, &phase) // again, now that nobody else begins
+		if err != nil {
 			return ctrl.Result{}, err
 		}
+		if wait == nil && !begins {
+			return ctrl.Result{RequeueAfter: lookAgainForRun}, nil
+		}
+		observation.Wait = wait
 	}
 	plan := domain.Decide(observation, c.Clock.Now())
 	if err := c.act(ctx, &phase, plan); err != nil {

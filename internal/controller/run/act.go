@@ -29,6 +29,9 @@ func (c *Controller) create(ctx context.Context, run *v1alpha1.CIRun, phase *v1a
 	if err := c.Live.Get(ctx, client.ObjectKeyFromObject(phase), &existing); err != nil {
 		return fmt.Errorf("reading Phase %s: %w", phase.Name, err)
 	}
+	if !existing.DeletionTimestamp.IsZero() {
+		return fmt.Errorf("creating Phase %s: that of an earlier run is being deleted", phase.Name)
+	}
 	if !metav1.IsControlledBy(&existing, run) {
 		return problem.Config(v1alpha1.ReasonNameConflict,
 			"Phase %s/%s is there already and does not belong to this run: delete it, or start a run of another name", phase.Namespace, phase.Name)

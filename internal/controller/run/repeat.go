@@ -49,7 +49,7 @@ func (c *Controller) carry(ctx context.Context, run *v1alpha1.CIRun, repeated []
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("reading Phase %s: %w", entry.PhaseName, err)
 		}
-		if err != nil {
+		if err != nil || phase.Spec.SHA != m.Commit.SHA || phase.Status.State != v1alpha1.PhaseSucceeded { // or one of a later run of that name
 			m.Warnings = append(m.Warnings, fmt.Sprintf("phase %s is carried over, but what it left in $KATKIT_OUTPUT is gone with run %s", entry.Name, entry.CarriedFrom))
 			continue
 		}

@@ -95,6 +95,8 @@ func Decide(o Observation, now time.Time) Plan {
 		plan.DeletePods = unfinishedPods(o)
 	case begun(o.Phase):
 		proceed(o, &plan, now)
+	case o.RunStop != nil && o.Phase.Status.StartTime != nil: // it has some of its Pods
+		Fail(o.Phase, &plan.Status, causeOf(o.RunStop), now)
 	case o.RunStop != nil:
 		skip(o, &plan, o.RunStop.Message, now)
 	default:
@@ -149,6 +151,8 @@ func begin(o Observation, plan *Plan, now time.Time) {
 		plan.Status.State = v1alpha1.PhaseWaitingForApproval
 		Wait(o.Phase, &plan.Status, v1alpha1.ReasonWaitingForApproval,
 			fmt.Sprintf("waits for approval: kubectl patch phase %s -n %s --type=merge -p '{\"spec\":{\"approved\":true}}'", o.Phase.Name, o.Phase.Namespace), now)
+	case o.Phase.Status.StartTime != nil && deadline(o, now) <= 0: // it has had some of its Pods all the time
+		Fail(o.Phase, &plan.Status, timedOut(o, o.Phase.Status.Message), now)
 	case queuedTooLong(o.Phase, now):
 		Fail(o.Phase, &plan.Status, queueTimedOut(o), now)
 	case o.Wait != nil && len(o.Pods) == 0: // with Pods it had its turn, and the status that says so was not stored

@@ -9,6 +9,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/phase"
+	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/queue"
 )
 
@@ -55,6 +56,29 @@ func TestWhatHasItsPodsHadItsTurn(t *testing.T) {
 	_, pods := begun(t, p)
 	plan := decide(t, phase.Observation{Phase: p, RunActive: true, Wait: deploying, Pods: pods}, now)
 	if plan.Status.State != v1alpha1.PhaseRunning || len(plan.CreatePods) > 0 {
+		t.Errorf("%+v", plan)
+	}
+}
+
+func TestWhatHasSomeOfItsPodsIsHeld(t *testing.T) {
+	p := newExecution(2)
+	_, pods := begun(t, p)
+	delete(pods, podName(p, 1))
+	status := *p.Status.DeepCopy()
+	phase.Hold(p, &status, problem.Transient(v1alpha1.ReasonWaitingForQuota, "no room"), now)
+	if status.State != v1alpha1.PhaseRunning || status.StartTime == nil || reason(status) != v1alpha1.ReasonWaitingForQuota {
+		t.Fatalf("%+v", status)
+	}
+	p.Status = status
+	o := phase.Observation{Phase: p, RunActive: true, Pods: pods}
+	if plan := decide(t, o, now); len(plan.CreatePods) != 1 || plan.CreatePods[0].Name != podName(p, 1) || len(plan.Status.Attempts) != 1 {
+		t.Errorf("%+v", plan)
+	}
+	if plan := decide(t, o, now.Add(time.Hour)); plan.Status.State != v1alpha1.PhaseFailed || reason(plan.Status) != v1alpha1.ReasonTimedOut {
+		t.Errorf("%+v", plan.Status)
+	}
+	o.RunStop = cancelled
+	if plan := decide(t, o, now); plan.Status.State != v1alpha1.PhaseCancelled || len(plan.CreatePods) > 0 {
 		t.Errorf("%+v", plan)
 	}
 }

@@ -40,6 +40,15 @@ func Wait(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, reason, message strin
 	setSucceeded(status, p.Generation, metav1.ConditionUnknown, reason, status.Message, now)
 }
 
+// Hold tells in the status what a phase waits for that has some of its builder Pods, and so has begun.
+func Hold(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, cause *problem.Problem, now time.Time) {
+	if status.StartTime == nil {
+		status.StartTime = timestamp(now)
+	}
+	status.State = v1alpha1.PhaseRunning
+	Wait(p, status, cause.Reason, cause.Message, now)
+}
+
 // Queue tells in the status what a phase that is ready to begin waits for, and since when.
 func Queue(p *v1alpha1.Phase, status *v1alpha1.PhaseStatus, reason, why string, now time.Time) {
 	status.State = v1alpha1.PhasePending

@@ -133,6 +133,9 @@ func withdraw(o Observation, plan *Plan, now time.Time) {
 	}
 	rollBack(o, plan, now)
 	waited := now.Sub(o.Phase.Status.Rollback.StartTime.Time)
-	plan.Release = len(plan.PatchImages)+len(plan.RemovePods) == 0 || waited >= withdrawTimeout
+	if waited >= withdrawTimeout { // what cannot be changed back does not hold up the deletion
+		plan.PatchImages, plan.RemovePods = nil, nil
+	}
+	plan.Release = len(plan.PatchImages)+len(plan.RemovePods) == 0
 	plan.RequeueAfter = max(withdrawTimeout-waited, 0)
 }

@@ -259,7 +259,7 @@ func TestDeletedDeployment(t *testing.T) {
 	if plan = decide(t, o, now); plan.Release || len(plan.PatchImages) != 1 || plan.PatchImages[0].Image != "acme/api:old" {
 		t.Fatalf("%+v", plan)
 	}
-	if late := decide(t, o, now.Add(time.Minute)); !late.Release {
+	if late := decide(t, o, now.Add(time.Minute)); !late.Release || len(late.PatchImages) > 0 {
 		t.Error("what cannot be taken back holds up the deletion")
 	}
 	o.Services = map[string]rollout.Service{"api": apply(going["api"], plan.PatchImages[0])}

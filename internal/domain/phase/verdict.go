@@ -2,6 +2,7 @@ package phase
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 		return judgeBuild(pod, build.Terminated, checkout.Terminated)
 	case pod.Status.Phase == corev1.PodFailed:
 		v := ended(v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed, podFailure(pod))
-		v.started = buildRuns(pod)
+		v.started = buildRuns(pod) || lost(pod)
 		return v
 	case checkout.Terminated != nil && checkout.Terminated.ExitCode != 0 && build.Running == nil:
 		return judgeCheckout(checkout.Terminated)
@@ -176,6 +177,13 @@ func judgeWaiting(pod *corev1.Pod, container string, waiting *corev1.ContainerSt
 		return verdict{waitingFor: waiting.Message, recheck: left}, true
 	}
 	return verdict{}, false
+}
+
+// lost tells of a Pod that failed with its node, so that what ran in it cannot be told.
+func lost(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue && c.Reason != corev1.PodReasonTerminationByKubelet && pod.Spec.NodeName != ""
+	})
 }
 
 func limitsMemory(pod *corev1.Pod) bool {

@@ -22,7 +22,7 @@ func (s Snapshot) shareBuilders(tenants map[string]*tenant, free []entry, turns 
 	}
 	queues := map[string][]entry{}
 	for _, e := range free {
-		if !e.deployment {
+		if !e.deployment && !e.stuck { // what waits for room tries by itself, and takes no builder until it has it
 			queues[e.tenant] = append(queues[e.tenant], e)
 		}
 	}

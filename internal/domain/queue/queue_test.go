@@ -260,6 +260,15 @@ func TestTurns(t *testing.T) {
 				"a-0": "1 of the cluster's 3 builders are in use (position 1)", "b-0": "1 of the cluster's 3 builders are in use (position 2)",
 			},
 		},
+		"what waits for room in a quota takes no builder meanwhile": {
+			board: func(b *board) {
+				b.run("full", "x", "a", "build")
+				b.run("other", "x", "b", "build")
+				b.phases[0].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Reason: v1alpha1.ReasonWaitingForQuota}}
+			},
+			builders: 1,
+			want:     map[string]string{"a-0": "", "b-0": ""},
+		},
 		"deployments need no builder": {
 			board: func(b *board) {
 				b.run("d", "x", "a", "build=Running")

@@ -62,8 +62,10 @@ func (s Snapshot) Turns() map[types.NamespacedName]*Wait {
 	return turns
 }
 
-// Turn tells why a Phase that is ready to begin waits; nil where it is its turn, or when it is not ready.
-func (s Snapshot) Turn(phase types.NamespacedName) *Wait { return s.Turns()[phase] }
+// Knows tells whether a Phase is under way or ready to begin, as far as is to be seen here.
+func (s Snapshot) Knows(phase types.NamespacedName) bool {
+	return slices.ContainsFunc(s.entries, func(e entry) bool { return e.phase == phase })
+}
 
 // tenant is the lease of a tenant: who has it, and who waits.
 type tenant struct {

@@ -93,6 +93,12 @@ func blocked(o Observation, plan *Plan, now time.Time) {
 		finish(o.Run, &plan.Status, v1alpha1.RunFailed, o.Problem.Reason, o.Problem.Message, now)
 		return
 	}
+	limit := timeout(o.Run.Spec.Timeout, defaultRunTimeout, nil).Duration
+	if created := o.Run.CreationTimestamp; !created.IsZero() && now.Sub(created.Time) >= limit {
+		finish(o.Run, &plan.Status, v1alpha1.RunFailed, v1alpha1.ReasonRunTimedOut,
+			fmt.Sprintf("the run could not begin within its timeout of %s: %s", limit, o.Problem.Message), now)
+		return
+	}
 	plan.Status.State = v1alpha1.RunPending
 	setSucceeded(o.Run, &plan.Status, metav1.ConditionUnknown, o.Problem.Reason, o.Problem.Message, now)
 	plan.Retry = o.Problem

@@ -112,7 +112,8 @@ func later(a, b *v1alpha1.CIRun) bool {
 
 func begunToDeploy(phases []v1alpha1.RunPhaseStatus) bool {
 	for _, phase := range phases {
-		if phase.Type == v1alpha1.PhaseDeployment && phase.StartTime != nil && phase.State != v1alpha1.PhaseWaitingForApproval {
+		waits := phase.State == v1alpha1.PhaseWaitingForApproval || phase.State == v1alpha1.PhasePending // approved, and in the queue
+		if phase.Type == v1alpha1.PhaseDeployment && phase.StartTime != nil && !waits {
 			return true
 		}
 	}

@@ -146,21 +146,22 @@ func TestNewer(t *testing.T) {
 		newer v1alpha1.CIRun
 		want  bool
 	}{
-		"of the same branch":                     {run1(same), newer(same), true},
-		"of the same pull request":               {run1(pull(7)), newer(pull(7)), true},
-		"of another pull request":                {run1(pull(7)), newer(pull(8)), false},
-		"of another branch":                      {run1(same), newer(func(r *v1alpha1.CIRun) { r.Status.Ref = "other" }), false},
-		"of a sha alone":                         {run1(func(r *v1alpha1.CIRun) { r.Status.Ref = "" }), newer(func(r *v1alpha1.CIRun) { r.Status.Ref = "" }), false},
-		"of the same commit":                     {run1(same), newer(func(r *v1alpha1.CIRun) { r.Status.SHA = sha }), false},
-		"made earlier":                           {run1(same), newer(func(r *v1alpha1.CIRun) { r.CreationTimestamp = metav1.NewTime(now.Add(-time.Minute)) }), false},
-		"made in the same second, by its name":   {run1(same), newer(func(r *v1alpha1.CIRun) { r.CreationTimestamp, r.Name = metav1.NewTime(now), "zzz" }), true},
-		"made in the same second, the other":     {run1(same), newer(func(r *v1alpha1.CIRun) { r.CreationTimestamp, r.Name = metav1.NewTime(now), "aaa" }), false},
-		"a re-run":                               {run1(same), newer(func(r *v1alpha1.CIRun) { r.Spec.RerunOf = "x" }), false},
-		"its commit is not known yet":            {run1(same), newer(func(r *v1alpha1.CIRun) { r.Status.SHA = "" }), false},
-		"of another link":                        {run1(same), newer(func(r *v1alpha1.CIRun) { r.Spec.Link.Name = "other" }), false},
-		"the older one has begun to deploy":      {run1(func(r *v1alpha1.CIRun) { r.Status.Phases = ended("Succeeded Running Pending").Status.Phases }), newer(same), false},
-		"the older one waits for its approval":   {run1(func(r *v1alpha1.CIRun) { r.Status.Phases = ended("Succeeded WaitingForApproval Pending").Status.Phases }), newer(same), true},
-		"the older one does not know its commit": {run1(func(r *v1alpha1.CIRun) { r.Status.SHA = "" }), newer(same), false},
+		"of the same branch":                       {run1(same), newer(same), true},
+		"of the same pull request":                 {run1(pull(7)), newer(pull(7)), true},
+		"of another pull request":                  {run1(pull(7)), newer(pull(8)), false},
+		"of another branch":                        {run1(same), newer(func(r *v1alpha1.CIRun) { r.Status.Ref = "other" }), false},
+		"of a sha alone":                           {run1(func(r *v1alpha1.CIRun) { r.Status.Ref = "" }), newer(func(r *v1alpha1.CIRun) { r.Status.Ref = "" }), false},
+		"of the same commit":                       {run1(same), newer(func(r *v1alpha1.CIRun) { r.Status.SHA = sha }), false},
+		"made earlier":                             {run1(same), newer(func(r *v1alpha1.CIRun) { r.CreationTimestamp = metav1.NewTime(now.Add(-time.Minute)) }), false},
+		"made in the same second, by its name":     {run1(same), newer(func(r *v1alpha1.CIRun) { r.CreationTimestamp, r.Name = metav1.NewTime(now), "zzz" }), true},
+		"made in the same second, the other":       {run1(same), newer(func(r *v1alpha1.CIRun) { r.CreationTimestamp, r.Name = metav1.NewTime(now), "aaa" }), false},
+		"a re-run":                                 {run1(same), newer(func(r *v1alpha1.CIRun) { r.Spec.RerunOf = "x" }), false},
+		"its commit is not known yet":              {run1(same), newer(func(r *v1alpha1.CIRun) { r.Status.SHA = "" }), false},
+		"of another link":                          {run1(same), newer(func(r *v1alpha1.CIRun) { r.Spec.Link.Name = "other" }), false},
+		"the older one has begun to deploy":        {run1(func(r *v1alpha1.CIRun) { r.Status.Phases = ended("Succeeded Running Pending").Status.Phases }), newer(same), false},
+		"the older one was approved and is queued": {run1(func(r *v1alpha1.CIRun) { r.Status.Phases = ended("Succeeded Pending Pending").Status.Phases }), newer(same), true},
+		"the older one waits for its approval":     {run1(func(r *v1alpha1.CIRun) { r.Status.Phases = ended("Succeeded WaitingForApproval Pending").Status.Phases }), newer(same), true},
+		"the older one does not know its commit":   {run1(func(r *v1alpha1.CIRun) { r.Status.SHA = "" }), newer(same), false},
 	} {
 		if got := run.Newer(c.run, []v1alpha1.CIRun{*c.run, c.newer}) != ""; got != c.want {
 			t.Errorf("%s: %t", name, got)
@@ -194,5 +195,19 @@ func TestLimits(t *testing.T) {
 		if got != time.Minute {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+}
+
+func TestARunThatCannotBeginEndsAtItsTimeout(t *testing.T) {
+	r := newRun()
+	r.CreationTimestamp = metav1.NewTime(now.Add(-3*time.Hour + time.Second))
+	o := run.Observation{Run: r, Problem: run.LinkNotFound(r)}
+	if plan := decide(t, o, now); plan.Status.State != v1alpha1.RunPending || plan.Retry == nil {
+		t.Errorf("%+v", plan)
+	}
+	plan := decide(t, o, now.Add(time.Second))
+	if condition := succeededCondition(plan.Status); plan.Status.State != v1alpha1.RunFailed || condition.Reason != v1alpha1.ReasonRunTimedOut ||
+		!strings.Contains(condition.Message, "could not begin within its timeout of 3h0m0s: waiting for TenantRepoLink d-taskrunner/taskrunner") || plan.Retry != nil {
+		t.Errorf("%+v", plan)
 	}
 }
