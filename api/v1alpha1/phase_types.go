@@ -434,6 +434,20 @@ type ReplicaStatus struct {
 	// +kubebuilder:validation:MaxLength=128
 	Reason string `json:"reason,omitempty"`
 
+	// failureClass tells whom the replica's failure is for. Absent for a success.
+	// +optional
+	FailureClass FailureClass `json:"failureClass,omitempty"`
+
+	// message tells a person why the replica failed.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// started is set once the replica has ended when ci.sh had started, or when that cannot be told.
+	// +optional
+	Started bool `json:"started,omitempty"`
+
 	// startTime is when ci.sh began.
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`

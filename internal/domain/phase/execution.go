@@ -12,10 +12,14 @@ import (
 	"katkit.dev/katkit/internal/contract"
 	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/problem"
+	"katkit.dev/katkit/internal/domain/text"
 )
 
-// maxOutputs is a bound of the API.
-const maxOutputs = 128
+// Bounds of the API.
+const (
+	maxOutputs        = 128
+	maxReplicaMessage = 1024 // bytes
+)
 
 // beginExecution makes the builder Pods and records them.
 func beginExecution(o Observation, plan *Plan, now time.Time) {
@@ -54,9 +58,6 @@ func proceedExecution(o Observation, plan *Plan, now time.Time) {
 		concludeAttempt(o, plan, last, seen, now)
 		return
 	}
-	// The results of single replicas are written with the attempt's end, all at once.
-	plan.Status = *o.Phase.Status.DeepCopy()
-	plan.KeepLogs = nil
 	if plan.Status.Stop == nil {
 		cause := stopCause(o, seen, now)
 		if cause == nil {
@@ -74,8 +75,6 @@ type sight struct {
 	waiting []string
 	// failures of those that have ended.
 	failures []failure
-	// outputs of those that succeeded, in their order.
-	outputs []contract.Output
 	// unscheduled is how long a Pod waits for a node.
 	unscheduled time.Duration
 	// recheck is when to look again if nothing happens.
@@ -90,11 +89,15 @@ type failure struct {
 	started bool
 }
 
-// examine judges the builder Pods of an attempt, and records those that have ended.
+// examine judges the builder Pods of an attempt, and records those that have ended: one may be gone before the others have.
 func examine(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, now time.Time) sight {
 	seen := sight{recheck: o.Phase.Spec.Timeout.Duration}
 	for i := range attempt.Replicas {
 		replica := &attempt.Replicas[i]
+		if replica.Reason != "" {
+			seen.recall(replica)
+			continue
+		}
 		v := judge(o.Pods[replica.Pod], now)
 		if !v.ended {
 			seen.waiting = append(seen.waiting, v.waitingFor)
@@ -108,12 +111,20 @@ func examine(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, now tim
 		if v.keepLog {
 			plan.KeepLogs = append(plan.KeepLogs, KeepLog{Attempt: attempt.Number, Replica: replica.Index, Pod: replica.Pod, TailLines: v.tailLines})
 		}
-		seen.outputs = append(seen.outputs, v.outputs...)
+		plan.Status.Outputs = keep(plan.Status.Outputs, v.outputs)
 		if v.problem != nil {
 			seen.failures = append(seen.failures, failure{replica.Index, v.problem, v.started})
 		}
 	}
 	return seen
+}
+
+// recall notes what was recorded of a replica.
+func (s *sight) recall(replica *v1alpha1.ReplicaStatus) {
+	if replica.FailureClass != "" {
+		cause := &problem.Problem{Class: replica.FailureClass, Reason: replica.Reason, Message: replica.Message}
+		s.failures = append(s.failures, failure{replica.Index, cause, replica.Started})
+	}
 }
 
 // awaitNode notes a Pod that waits for a node, and when that is too long.
@@ -127,7 +138,6 @@ func (s *sight) awaitNode(o Observation, v verdict) {
 // concludeAttempt ends a phase whose builder Pods have all ended, or has what failed tried again.
 func concludeAttempt(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, seen sight, now time.Time) {
 	plan.DeletePods = unfinishedPods(o)
-	plan.Status.Outputs = keep(plan.Status.Outputs, seen.outputs)
 	switch {
 	case len(seen.failures) == 0:
 		succeed(o.Phase, &plan.Status, "", now)
@@ -169,6 +179,10 @@ func combine(p *v1alpha1.Phase, failures []failure) *problem.Problem {
 func record(replica *v1alpha1.ReplicaStatus, v verdict) {
 	replica.ExitCode = v.exitCode
 	replica.Reason = v.reason
+	if v.problem != nil {
+		replica.FailureClass, replica.Message = v.problem.Class, text.Cut(v.problem.Message, maxReplicaMessage)
+	}
+	replica.Started = v.started
 	replica.StartTime = v.startTime
 	replica.CompletionTime = v.completionTime
 	replica.Log = v.log

@@ -225,16 +225,45 @@ func TestReplicas(t *testing.T) {
 			if plan.Status.State != c.state || plan.Status.Message != c.message {
 				t.Errorf("got %s, %q", plan.Status.State, plan.Status.Message)
 			}
-			if c.state == v1alpha1.PhaseRunning {
-				if diff := cmp.Diff(p.Status, plan.Status); diff != "" {
-					t.Errorf("written before the phase's end (-want +got)\n%s", diff)
-				}
-				return
-			}
 			for i, replica := range plan.Status.Attempts[0].Replicas {
-				if replica.ExitCode == nil || *replica.ExitCode != c.builds[i].Terminated.ExitCode {
+				ended := c.builds[i].Terminated
+				if (replica.ExitCode != nil) != (ended != nil) || ended != nil && *replica.ExitCode != ended.ExitCode {
 					t.Errorf("replica %d: exit code %v", i, replica.ExitCode)
 				}
+			}
+		})
+	}
+}
+
+// TestWhatAReplicaCameToIsKeptWhenItsPodIsGone: a drain may remove what has ended while others still run.
+func TestWhatAReplicaCameToIsKeptWhenItsPodIsGone(t *testing.T) {
+	killed := report(contract.ExitTerminated, contract.ReasonTerminated, contract.ClassInfra)
+	killed.Message = "told to stop"
+	for name, c := range map[string]struct {
+		first   corev1.ContainerState
+		state   v1alpha1.PhaseState
+		class   v1alpha1.FailureClass
+		message string
+	}{
+		"a success": {first: left("VERSION", "1.0"), state: v1alpha1.PhaseSucceeded},
+		"a failure": {first: failed, state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, message: "replica 0: ci.sh exited with code 3"},
+		"an end by the cluster": {first: reported(killed), state: v1alpha1.PhaseFailed, class: v1alpha1.FailureInfra,
+			message: "replica 0: told to stop; it was not tried again, since ci.sh may have started: builder.retry.onInfra of the link allows that"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := tell(t, newExecution(2))
+			s.becomes(0, done, c.first)
+			s.becomes(1, done, running)
+			s.decides()
+			delete(s.pods, podName(s.phase, 0))
+			s.becomes(1, done, succeeded)
+			s.decides()
+			status := s.phase.Status
+			if status.State != c.state || status.FailureClass != c.class || c.message != "" && status.Message != c.message {
+				t.Errorf("%s, %s, %q", status.State, status.FailureClass, status.Message)
+			}
+			if (len(status.Outputs) == 1) != (c.state == v1alpha1.PhaseSucceeded) {
+				t.Errorf("outputs: %v", status.Outputs)
 			}
 		})
 	}
@@ -284,7 +313,7 @@ func TestAShortLogIsNotReadAgain(t *testing.T) {
 		t.Errorf("the whole log is in the report, and is read again: %v", plan.KeepLogs)
 	}
 	want := v1alpha1.ReplicaStatus{
-		Pod: podName(p, 0), ExitCode: new(int32), Reason: "Completed",
+		Pod: podName(p, 0), ExitCode: new(int32), Reason: "Completed", Started: true,
 		StartTime: new(metav1.NewTime(now.Add(-10 * time.Second))), CompletionTime: new(metav1.NewTime(now.Add(-time.Second))),
 		Log: &v1alpha1.LogStatus{Bytes: 6, Tail: "hello\n"},
 	}
