@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -155,4 +156,31 @@ var _ = Describe("A cap on the cluster's builders", Serial, func() {
 			succeeded(ctx, run)
 		}
 	})
+
+	It("lets a single run begin within seconds though another tenant has just asked for a thousand", func(ctx SpecContext) {
+		const crowd = 1000
+		Expect(suite.Katkit(ctx, suite.images, "--max-builders=3")).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(suite.Katkit(ctx, suite.images)).To(Succeed()) })
+		r := newRepository(ctx, map[string]string{"ci.sh": script("sleep 600"), configFile: workflow(build)})
+		quick := newRepository(ctx, map[string]string{"ci.sh": "#!/bin/sh\n", configFile: workflow(build)})
+		big, small := newTenant(ctx, "DEV"), newTenant(ctx, "DEV")
+		bigLink, smallLink := big.link(ctx, r), small.link(ctx, quick)
+		var writers sync.WaitGroup
+		for writer := range 8 {
+			writers.Go(func() {
+				defer GinkgoRecover()
+				for i := writer; i < crowd; i += 8 {
+					Expect(suite.Client.Create(ctx, install.NewRun(big.namespace, fmt.Sprintf("run-%04d", i), bigLink, r.sha))).To(Succeed())
+				}
+			})
+		}
+		writers.Wait()
+
+		asked := time.Now()
+		single := small.run(ctx, smallLink, quick.sha)
+		awaitPhase(ctx, single, "BUILD", v1alpha1.PhaseRunning)
+		AddReportEntry("a single run behind a thousand begins after", time.Since(asked).Round(10*time.Millisecond).String())
+		Expect(time.Since(asked)).To(BeNumerically("<", 5*time.Second))
+		succeeded(ctx, single)
+	}, NodeTimeout(10*time.Minute))
 })

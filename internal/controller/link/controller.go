@@ -25,6 +25,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	domain "katkit.dev/katkit/internal/domain/link"
+	"katkit.dev/katkit/internal/fairqueue"
 	"katkit.dev/katkit/internal/report"
 	"katkit.dev/katkit/internal/source"
 )
@@ -55,7 +56,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.TenantRepoLink{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.linksIn), builder.OnlyMetadata,
 			builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers, NewQueue: fairqueue.New}).
 		Complete(c)
 }
 

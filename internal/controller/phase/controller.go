@@ -27,6 +27,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	domain "katkit.dev/katkit/internal/domain/phase"
+	"katkit.dev/katkit/internal/fairqueue"
 	"katkit.dev/katkit/internal/source"
 	"katkit.dev/katkit/internal/turn"
 	"katkit.dev/katkit/internal/workload"
@@ -101,7 +102,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&appsv1.StatefulSet{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.DaemonSet{}, deploying, builder.OnlyMetadata).
 		WatchesRawSource(c.watches.source()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers, NewQueue: fairqueue.New}).
 		Complete(c)
 }
 

@@ -24,6 +24,7 @@ import (
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/problem"
 	domain "katkit.dev/katkit/internal/domain/run"
+	"katkit.dev/katkit/internal/fairqueue"
 	"katkit.dev/katkit/internal/report"
 	"katkit.dev/katkit/internal/source"
 	"katkit.dev/katkit/internal/turn"
@@ -78,7 +79,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.TenantRepoLink{}, handler.EnqueueRequestsFromMapFunc(c.runsOf)).
 		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.runsSuperseded)).
 		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.runsExpired)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers, NewQueue: fairqueue.New}).
 		Complete(c)
 }
 
