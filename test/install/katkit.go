@@ -199,7 +199,8 @@ func (c *Cluster) established(ctx context.Context, objects []*unstructured.Unstr
 	return nil
 }
 
-// RolledOut waits until all replicas of a Deployment run its newest template and are available; its deadline is ctx's.
+// RolledOut waits until all replicas of a Deployment run its newest template and are available, and the Pods of others are
+// gone, as far as the cluster counts those that terminate; its deadline is ctx's.
 // The error tells what keeps the Pods from it.
 func (c *Cluster) RolledOut(ctx context.Context, namespace, name string) error {
 	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
@@ -225,5 +226,6 @@ func rolledOut(d *appsv1.Deployment) bool {
 		want = *d.Spec.Replicas
 	}
 	s := d.Status
-	return s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.AvailableReplicas == want && s.Replicas == want
+	return s.ObservedGeneration >= d.Generation && s.UpdatedReplicas == want && s.AvailableReplicas == want && s.Replicas == want &&
+		(s.TerminatingReplicas == nil || *s.TerminatingReplicas == 0)
 }
