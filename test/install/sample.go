@@ -2,6 +2,7 @@ package install
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -48,17 +49,21 @@ func (c *Cluster) sampleFolder(name string) string {
 
 // AppEnv are the variables that the sample repository's ci.sh takes from its link: where this cluster has busybox.
 func (c *Cluster) AppEnv() []v1alpha1.EnvVar {
-	base := "docker.io/" + appBase
+	base := appBaseElsewhere()
 	if c.Registry.Local {
-		base = c.Registry.Pull + "/" + appBase
+		base = c.Registry.Pull + "/" + appBase + ":" + baseTag
 	}
-	return []v1alpha1.EnvVar{{Name: "BASE_IMAGE", Value: base + ":" + baseTag}}
+	return []v1alpha1.EnvVar{{Name: "BASE_IMAGE", Value: base}}
+}
+
+func appBaseElsewhere() string {
+	return cmp.Or(os.Getenv("APP_BASE_IMAGE"), "docker.io/"+appBase+":"+baseTag)
 }
 
 // AppImage builds the sample app on this machine, as ci.sh does in a builder Pod, and pushes it with the sha as its tag
 // unless it is there. It returns the image's name in the cluster.
 func (c *Cluster) AppImage(ctx context.Context, sha string) (string, error) {
-	base, err := c.baseImage(ctx, appBase, baseTag, "docker.io/"+appBase+":"+baseTag)
+	base, err := c.baseImage(ctx, appBase, baseTag, appBaseElsewhere())
 	if err != nil {
 		return "", err
 	}
