@@ -91,7 +91,8 @@ func (t tool) build(ctx context.Context, b build, tell func(string)) error {
 		args = append(args, "--build-arg", arg)
 	}
 	if t.program == "buildah" {
-		args = append(args, "--layers", "--isolation", "chroot", "--network", "host", fmt.Sprintf("--tls-verify=%t", !t.local))
+		args = append(args, "--layers", "--isolation", "chroot", "--network", "host")
+		args = append(args, t.trust()...)
 	}
 	return t.run(ctx, tell, append(args, b.context)...)
 }
@@ -101,7 +102,15 @@ func (t tool) push(ctx context.Context, reference string, tell func(string)) err
 	if t.program == "docker" {
 		return t.run(ctx, tell, "push", reference)
 	}
-	return t.run(ctx, tell, "push", fmt.Sprintf("--tls-verify=%t", !t.local), reference)
+	return t.run(ctx, tell, append(append([]string{"push"}, t.trust()...), reference)...)
+}
+
+// trust lets buildah speak plain HTTP with the local registry. Of others its own registries.conf tells.
+func (t tool) trust() []string {
+	if t.local {
+		return []string{"--tls-verify=false"}
+	}
+	return nil
 }
 
 func (t tool) command(ctx context.Context, args ...string) *exec.Cmd {
