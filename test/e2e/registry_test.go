@@ -38,15 +38,11 @@ func (e *environment) manifest(ctx context.Context, method, image string, body [
 	if !found {
 		return nil, "", fmt.Errorf("image %s is not of the registry %s", image, e.Registry.Pull)
 	}
-	scheme := "https"
-	if e.Registry.Local {
-		scheme = "http"
-	}
 	host, prefix, _ := strings.Cut(e.Registry.Push, "/")
 	if prefix != "" {
 		path = prefix + "/" + path
 	}
-	url := fmt.Sprintf("%s://%s/v2/%s/manifests/%s", scheme, host, path, strings.TrimPrefix(image, imageRepository(image)+":"))
+	url := fmt.Sprintf("%s://%s/v2/%s/manifests/%s", e.Registry.Scheme, host, path, strings.TrimPrefix(image, imageRepository(image)+":"))
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, "", err

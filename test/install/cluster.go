@@ -46,7 +46,9 @@ type Cluster struct {
 type Registry struct {
 	// Push is the registry's name on this machine, Pull its name in the cluster: HOST[:PORT][/PREFIX]. Empty: there is none.
 	Push, Pull string
-	// Local is true for the local cluster's registry: plain HTTP, and a copy of the base images in library/.
+	// Scheme of its API: "https", or "http".
+	Scheme string
+	// Local is true for the local cluster's registry, which has a copy of the base images in library/.
 	Local bool
 }
 
@@ -97,10 +99,13 @@ func (c *Cluster) answers(ctx context.Context) error {
 
 func registryFromEnv() Registry {
 	if push := os.Getenv("LOCALKUBE_REGISTRY"); push != "" {
-		return Registry{Push: push, Pull: localRegistry, Local: true}
+		return Registry{Push: push, Pull: localRegistry, Scheme: "http", Local: true}
 	}
-	name := strings.TrimRight(os.Getenv("KATKIT_REGISTRY"), "/")
-	return Registry{Push: name, Pull: name}
+	scheme, name, found := strings.Cut(strings.TrimRight(os.Getenv("KATKIT_REGISTRY"), "/"), "://")
+	if !found {
+		scheme, name = "https", scheme
+	}
+	return Registry{Push: name, Pull: name, Scheme: scheme}
 }
 
 // checkout finds the project's root from the working directory upwards.

@@ -143,13 +143,9 @@ func (c *Cluster) provide(ctx context.Context, image build, tell func(string)) e
 func (c *Cluster) digest(ctx context.Context, name, tag string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	scheme := "https"
-	if c.Registry.Local {
-		scheme = "http"
-	}
 	host, prefix, _ := strings.Cut(c.Registry.Push, "/")
 	path := strings.TrimPrefix(prefix+"/"+name, "/")
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, fmt.Sprintf("%s://%s/v2/%s/manifests/%s", scheme, host, path, tag), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, fmt.Sprintf("%s://%s/v2/%s/manifests/%s", c.Registry.Scheme, host, path, tag), nil)
 	if err != nil {
 		return "", fmt.Errorf("asking the registry: %w", err)
 	}

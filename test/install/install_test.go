@@ -14,6 +14,26 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 )
 
+func TestRegistry(t *testing.T) {
+	for name, c := range map[string]struct {
+		local, other string
+		want         Registry
+	}{
+		"the local cluster's":   {"10.0.0.2:5000", "", Registry{Push: "10.0.0.2:5000", Pull: localRegistry, Scheme: "http", Local: true}},
+		"another":               {"", "registry.example.org/katkit/", Registry{Push: "registry.example.org/katkit", Pull: "registry.example.org/katkit", Scheme: "https"}},
+		"another in plain HTTP": {"", "http://registry:5000", Registry{Push: "registry:5000", Pull: "registry:5000", Scheme: "http"}},
+		"none":                  {"", "", Registry{Scheme: "https"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("LOCALKUBE_REGISTRY", c.local)
+			t.Setenv("KATKIT_REGISTRY", c.other)
+			if got := registryFromEnv(); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
 func TestManifestsHoldTheImagesAndFlags(t *testing.T) {
 	root, err := checkout()
 	if err != nil {

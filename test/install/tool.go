@@ -25,7 +25,7 @@ type build struct {
 type tool struct {
 	program string
 	global  []string // arguments before the subcommand
-	local   bool     // the registry is the local cluster's
+	plain   bool     // the registry speaks plain HTTP
 }
 
 // buildTool chooses docker where its daemon answers, else buildah. For the local cluster it is always buildah: it runs
@@ -54,7 +54,7 @@ func (c *Cluster) buildah() (tool, error) {
 	if run == "" {
 		run = cache
 	}
-	return tool{program: "buildah", local: c.Registry.Local, global: []string{
+	return tool{program: "buildah", plain: c.Registry.Scheme == "http", global: []string{
 		"--root", filepath.Join(cache, "images"), "--runroot", filepath.Join(run, "katkit-images"),
 	}}, nil
 }
@@ -105,9 +105,9 @@ func (t tool) push(ctx context.Context, reference string, tell func(string)) err
 	return t.run(ctx, tell, append(append([]string{"push"}, t.trust()...), reference)...)
 }
 
-// trust lets buildah speak plain HTTP with the local registry. Of others its own registries.conf tells.
+// trust lets buildah speak plain HTTP.
 func (t tool) trust() []string {
-	if t.local {
+	if t.plain {
 		return []string{"--tls-verify=false"}
 	}
 	return nil
