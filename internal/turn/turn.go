@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,7 +19,7 @@ import (
 
 // Keeper tells whose turn it is.
 type Keeper struct {
-	// Reader is the cache.
+	// Reader is the cache. Of Pods it has builder Pods alone.
 	Reader client.Reader
 	// Builders is how many builder Pods the cluster may have at once; 0: any number.
 	Builders int
@@ -60,11 +61,15 @@ func (k *Keeper) snapshot(ctx context.Context, namespace string, planned []*v1al
 	if err := k.Reader.List(ctx, &runs, append(scope, client.DisableReadYourWritesConsistency)...); err != nil {
 		return queue.Snapshot{}, fmt.Errorf("listing runs: %w", err)
 	}
+	var pods corev1.PodList
+	if err := k.Reader.List(ctx, &pods, append(scope, client.DisableReadYourWritesConsistency)...); err != nil {
+		return queue.Snapshot{}, fmt.Errorf("listing builder Pods: %w", err)
+	}
 	all := phases.Items
 	for _, phase := range planned {
 		all = append(all, *phase)
 	}
-	return queue.New(all, runs.Items, k.Builders), nil
+	return queue.New(all, runs.Items, pods.Items, k.Builders), nil
 }
 
 // Lock keeps others of a tenant from beginning until it is unlocked: between the question whose turn it is, and the status

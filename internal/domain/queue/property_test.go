@@ -39,7 +39,7 @@ func (w *world) newRun(i int) {
 // begin lets a Phase begin whose turn it is; false when it is nobody's.
 func (w *world) begin() bool {
 	var turn []*v1alpha1.Phase
-	turns := queue.New(w.phases, w.runs, w.builders).Turns()
+	turns := queue.New(w.phases, w.runs, w.pods, w.builders).Turns()
 	for i := range w.phases {
 		key := types.NamespacedName{Namespace: w.phases[i].Namespace, Name: w.phases[i].Name}
 		if wait, ready := turns[key]; ready && wait == nil {
@@ -178,6 +178,6 @@ func BenchmarkTurns(b *testing.B) {
 	}
 	crowd.phases[0].Status.State, crowd.phases[0].Status.StartTime = v1alpha1.PhaseRunning, new(metav1.NewTime(noon))
 	for b.Loop() {
-		queue.New(crowd.phases, crowd.runs, 10).Turns()
+		queue.New(crowd.phases, crowd.runs, nil, 10).Turns()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -20,6 +21,7 @@ var noon = time.Date(2024, 5, 6, 12, 0, 0, 0, time.UTC)
 type board struct {
 	runs   []v1alpha1.CIRun
 	phases []v1alpha1.Phase
+	pods   []corev1.Pod
 }
 
 // run adds a run of a link, made a minute after the one before, with its Phases: "build" or "deploy", one after the other,
@@ -34,7 +36,7 @@ func (b *board) run(tenant, link, name string, phases ...string) *v1alpha1.CIRun
 	for i, words := range phases {
 		kind, state, _ := strings.Cut(words, "=")
 		phase := v1alpha1.Phase{ObjectMeta: metav1.ObjectMeta{
-			Namespace: tenant, Name: fmt.Sprintf("%s-%d", name, i),
+			Namespace: tenant, Name: fmt.Sprintf("%s-%d", name, i), UID: types.UID(fmt.Sprintf("%s/%s-%d", tenant, name, i)),
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(&run, v1alpha1.GroupVersion.WithKind("CIRun"))},
 		}}
 		phase.Spec = v1alpha1.PhaseSpec{Run: v1alpha1.ObjectName{Name: name}, Name: kind, Type: v1alpha1.PhaseExecution, Order: int32(i), After: after}
@@ -58,10 +60,20 @@ func (b *board) run(tenant, link, name string, phases ...string) *v1alpha1.CIRun
 	return &b.runs[len(b.runs)-1]
 }
 
+// pod adds a builder Pod of a Phase.
+func (b *board) pod(phase string) {
+	for i := range b.phases {
+		if b.phases[i].Name == phase {
+			owner := *metav1.NewControllerRef(&b.phases[i], v1alpha1.GroupVersion.WithKind("Phase"))
+			b.pods = append(b.pods, corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: b.phases[i].Namespace, OwnerReferences: []metav1.OwnerReference{owner}}})
+		}
+	}
+}
+
 // turns tells of each Phase that is ready what it waits for; "" when it is its turn.
 func (b *board) turns(builders int) map[string]string {
 	result := map[string]string{}
-	for key, wait := range queue.New(b.phases, b.runs, builders).Turns() {
+	for key, wait := range queue.New(b.phases, b.runs, b.pods, builders).Turns() {
 		result[key.Name] = ""
 		if wait != nil {
 			result[key.Name] = wait.String()
@@ -109,6 +121,24 @@ func TestTurns(t *testing.T) {
 				b.run("d", "y", "b", "deploy")
 			},
 			want: map[string]string{"a-1": "", "b-0": "run a came first and waits in d (position 2)"},
+		},
+		"what has builder Pods is under way, also when the manager died before it said so": {
+			board: func(b *board) {
+				b.run("d", "x", "a", "build", "deploy")
+				b.run("d", "y", "b", "deploy")
+				b.pod("a-0")
+				b.runs[0].CreationTimestamp = metav1.NewTime(noon.Add(time.Hour)) // or it would come first anyway
+			},
+			want: map[string]string{"b-0": "a deployment has the tenant for itself, and run a is under way in d (position 1)"},
+		},
+		"a builder that is not told of yet is one of the cluster's": {
+			board: func(b *board) {
+				b.run("d", "x", "a", "build")
+				b.run("p", "x", "b", "build")
+				b.pod("a-0")
+			},
+			builders: 1,
+			want:     map[string]string{"b-0": "1 of the cluster's 1 builders are in use (position 1)"},
 		},
 		"phases of one run do not wait for each other": {
 			board: func(b *board) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -46,9 +47,9 @@ type entry struct {
 	stuck bool
 }
 
-// New makes the snapshot of some tenants, of all their Phases and of their runs that have not ended. builders is how many
-// builder Pods the cluster may have at once, which makes sense with the Phases of all tenants; 0: any number.
-func New(phases []v1alpha1.Phase, runs []v1alpha1.CIRun, builders int) Snapshot {
+// New makes the snapshot of some tenants: of all their Phases and builder Pods, and of their runs that have not ended. builders
+// is how many builder Pods the cluster may have at once, which makes sense with the Phases of all tenants; 0: any number.
+func New(phases []v1alpha1.Phase, runs []v1alpha1.CIRun, pods []corev1.Pod, builders int) Snapshot {
 	s := Snapshot{builders: int32(min(builders, 1<<30))} //nolint:gosec // bounded, and a flag above zero
 	tickets := make(map[types.UID]ticket, len(runs))
 	for i := range runs {
@@ -64,6 +65,12 @@ func New(phases []v1alpha1.Phase, runs []v1alpha1.CIRun, builders int) Snapshot 
 			s.planned = append(s.planned, place)
 		}
 	}
+	building := map[types.UID]bool{}
+	for i := range pods {
+		if owner := metav1.GetControllerOf(&pods[i]); owner != nil {
+			building[owner.UID] = true
+		}
+	}
 	succeeded := map[types.NamespacedName]bool{}
 	for i := range phases {
 		if phases[i].Status.State == v1alpha1.PhaseSucceeded {
@@ -71,7 +78,7 @@ func New(phases []v1alpha1.Phase, runs []v1alpha1.CIRun, builders int) Snapshot 
 		}
 	}
 	for i := range phases {
-		if e, relevant := entryOf(&phases[i], tickets, succeeded); relevant {
+		if e, relevant := entryOf(&phases[i], tickets, succeeded, building); relevant {
 			s.entries = append(s.entries, e)
 		}
 	}
@@ -113,8 +120,8 @@ func Stuck(conditions []metav1.Condition) bool {
 }
 
 // entryOf tells whether a Phase is under way, or ready to begin. One that was begun counts until it has ended, whatever
-// becomes of its run.
-func entryOf(phase *v1alpha1.Phase, tickets map[types.UID]ticket, succeeded map[types.NamespacedName]bool) (entry, bool) {
+// becomes of its run. One that has builder Pods was begun, also when the manager died before it could say so.
+func entryOf(phase *v1alpha1.Phase, tickets map[types.UID]ticket, succeeded map[types.NamespacedName]bool, building map[types.UID]bool) (entry, bool) {
 	e := entry{phase: keyOf(phase), deployment: phase.Spec.Type == v1alpha1.PhaseDeployment}
 	if phase.Spec.Execution != nil {
 		e.builders = max(phase.Spec.Execution.Parallelism, 1)
@@ -123,7 +130,7 @@ func entryOf(phase *v1alpha1.Phase, tickets map[types.UID]ticket, succeeded map[
 	if owner == nil || phase.Status.State.Terminal() {
 		return e, false
 	}
-	if phase.Status.StartTime != nil {
+	if phase.Status.StartTime != nil || building[phase.UID] {
 		e.active = true
 		e.ticket = ticket{tenant: phase.Namespace, run: phase.Spec.Run.Name, uid: owner.UID}
 		return e, true
