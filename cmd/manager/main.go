@@ -47,7 +47,7 @@ func parse(args []string) (settings, zap.Options, error) {
 	flags.StringVar(&s.probes, "health-probe-bind-address", ":8081", "address to serve /healthz and /readyz at")
 	flags.BoolVar(&s.leaderElect, "leader-elect", false, "work only while holding the lease, so that several managers may run")
 	flags.StringVar(&s.namespace, "leader-election-namespace", "", "namespace of the lease (default: the manager's own)")
-	flags.IntVar(&s.limits.Workers, "workers", 8, "objects of a kind that are worked on at once")
+	flags.IntVar(&s.limits.Workers, "workers", 16, "objects of a kind that are worked on at once; a tenant has a quarter of them at most")
 	flags.IntVar(&s.limits.Builders, "max-builders", 0, "builder Pods that the cluster may have at once, shared by the tenants in turns; 0: any number")
 	logging.BindFlags(flags)
 	if err := flags.Parse(args); err != nil {

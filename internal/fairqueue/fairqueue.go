@@ -1,63 +1,97 @@
-// Package fairqueue is the work queue of the controllers. Tenants take turns in it: however many objects of one tenant wait to
-// be worked on, an object of another one is next when each tenant ahead of it had one. Within a tenant it is first come, first
-// served.
+// Package fairqueue is the work queue of the controllers, which tenants share fairly:
+//
+//   - They take turns. However many objects of one tenant wait to be worked on, an object of another one is next when each
+//     tenant ahead of it had one. Within a tenant it is first come, first served.
+//   - None has more than its share of the workers, so that a tenant whose GitHub gives no answer holds up its own alone.
 //
 // What always holds: all that a work queue of client-go does (an object waits once, and is worked on by one worker), since it is
 // one, with another order.
 package fairqueue
 
 import (
+	"sync"
+
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// New makes the queue of a controller, with its name for the metrics. It is a controller.Options.NewQueue.
-func New(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-	queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{Name: name, Queue: &turns{}})
-	delaying := workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[reconcile.Request]{Name: name, Queue: queue})
-	return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{
-		Name: name, DelayingQueue: delaying,
-	})
+// tenantsToBlock is how many tenants it takes at least to keep all workers busy.
+const tenantsToBlock = 4
+
+// New tells how to make the queue of a controller with so many workers, as a controller.Options.NewQueue.
+func New(workers int) func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	return func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+		inOrder := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{Name: name, Queue: &turns{}})
+		delaying := workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[reconcile.Request]{Name: name, Queue: inOrder})
+		return &queue{
+			TypedRateLimitingInterface: workqueue.NewTypedRateLimitingQueueWithConfig(limiter,
+				workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: name, DelayingQueue: delaying}),
+			share: max(workers/tenantsToBlock, 1), busy: map[string]int{},
+			parked: map[string][]reconcile.Request{}, isParked: map[reconcile.Request]bool{},
+		}
+	}
 }
 
-// turns is the order: the tenants that have something waiting, in turn, and what waits in each. The zero value is empty.
-type turns struct {
-	tenants workqueue.Queue[string]
-	waiting map[string]workqueue.Queue[reconcile.Request]
-	length  int
+// queue holds back what is over its tenant's share: it is parked until one of the tenant's is done.
+type queue struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// share is how many workers a tenant has at most.
+	share int
+
+	mu       sync.Mutex
+	busy     map[string]int // workers by tenant
+	parked   map[string][]reconcile.Request
+	isParked map[reconcile.Request]bool
 }
 
-// Push adds a request behind those of its tenant.
-func (t *turns) Push(request reconcile.Request) {
-	if t.waiting == nil {
-		t.tenants, t.waiting = workqueue.DefaultQueue[string](), map[string]workqueue.Queue[reconcile.Request]{}
+// Get waits for a request whose tenant has not its share of the workers.
+func (q *queue) Get() (request reconcile.Request, shutdown bool) {
+	for {
+		request, shutdown = q.TypedRateLimitingInterface.Get()
+		if shutdown || q.admit(request) {
+			return request, shutdown
+		}
+		q.TypedRateLimitingInterface.Done(request)
 	}
-	own := t.waiting[request.Namespace]
-	if own == nil {
-		own = workqueue.DefaultQueue[reconcile.Request]()
-		t.waiting[request.Namespace] = own
-		t.tenants.Push(request.Namespace)
-	}
-	own.Push(request)
-	t.length++
 }
 
-// Touch: what waits already keeps its place.
-func (*turns) Touch(reconcile.Request) {}
-
-// Len is how many wait, in all tenants.
-func (t *turns) Len() int { return t.length }
-
-// Pop takes the first request of the tenant whose turn it is. One must be there.
-func (t *turns) Pop() reconcile.Request {
-	tenant := t.tenants.Pop()
-	own := t.waiting[tenant]
-	request := own.Pop()
-	if own.Len() > 0 {
-		t.tenants.Push(tenant)
-	} else {
-		delete(t.waiting, tenant)
+// admit gives a request to a worker, or parks it.
+func (q *queue) admit(request reconcile.Request) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	tenant := request.Namespace
+	if q.busy[tenant] < q.share {
+		q.busy[tenant]++
+		return true
 	}
-	t.length--
-	return request
+	if !q.isParked[request] {
+		q.isParked[request] = true
+		q.parked[tenant] = append(q.parked[tenant], request)
+	}
+	return false
+}
+
+// Done gives the worker back, and lets the next one in that was parked.
+func (q *queue) Done(request reconcile.Request) {
+	next, found := q.release(request.Namespace)
+	q.TypedRateLimitingInterface.Done(request)
+	if found {
+		q.Add(next)
+	}
+}
+
+func (q *queue) release(tenant string) (next reconcile.Request, found bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.busy[tenant]--; q.busy[tenant] == 0 {
+		delete(q.busy, tenant)
+	}
+	waiting := q.parked[tenant]
+	if len(waiting) == 0 {
+		delete(q.parked, tenant)
+		return next, false
+	}
+	q.parked[tenant] = waiting[1:]
+	delete(q.isParked, waiting[0])
+	return waiting[0], true
 }

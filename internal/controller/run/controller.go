@@ -79,7 +79,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.TenantRepoLink{}, handler.EnqueueRequestsFromMapFunc(c.runsOf)).
 		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.runsSuperseded)).
 		Watches(&v1alpha1.CIRun{}, handler.EnqueueRequestsFromMapFunc(c.runsExpired)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers, NewQueue: fairqueue.New}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers, NewQueue: fairqueue.New(c.Workers)}).
 		Complete(c)
 }
 
