@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -10,7 +9,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -217,46 +215,5 @@ var _ = Describe("A build", func() {
 		Expect(again.Status.Phases[0]).To(And(HaveField("State", v1alpha1.PhaseSucceeded), HaveField("CarriedFrom", run.Name)))
 		Expect(phasesOf(ctx, again)).To(And(HaveLen(1), HaveKey("TEST")))
 		Expect(logOf(ctx, phasesOf(ctx, again)["TEST"])).To(Equal("version: " + version + "\n"))
-	})
-})
-
-var _ = Describe("What is deleted", func() {
-	const limit = time.Minute
-
-	It("ends within a minute and leaves nothing: a run in its rollout is taken back first", func(ctx SpecContext) {
-		t := newTenant(ctx, "DEV")
-		t.service(ctx, "web")
-		r := newUnreleased(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(deploy), descriptionFile: description("web")})
-		run := t.runOf(ctx, r)
-		Eventually(t.image).WithContext(ctx).WithArguments("web").Should(HaveSuffix(r.sha))
-		Expect(suite.Client.Delete(ctx, run.DeepCopy())).To(Succeed())
-		Eventually(func(ctx context.Context) ([]v1alpha1.Phase, error) { return suite.Phases(ctx, run) }).WithContext(ctx).WithTimeout(limit).Should(BeEmpty())
-		Expect(t.image(ctx, "web")).To(Equal(suite.images.Builder))
-		delete(t.services, "Deployment/web") // changed and back, and no run is left that tells of it
-	})
-
-	It("ends within a minute: a namespace with a build and a rollout under way, while GitHub is dead", func(ctx SpecContext) {
-		t := newTenant(ctx, "DEV")
-		t.service(ctx, "web")
-		building := newRepository(ctx, map[string]string{"ci.sh": script("sleep 600"), configFile: workflow(build)})
-		deploying := newUnreleased(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(deploy), descriptionFile: description("web")})
-		rollout := t.runOf(ctx, deploying)
-		Eventually(t.image).WithContext(ctx).WithArguments("web").Should(HaveSuffix(rollout.Spec.Commit.SHA))
-		link := t.link(ctx, building)
-		waiting := t.run(ctx, link, building.sha)
-		Eventually(func(g Gomega, ctx context.Context) {
-			g.Expect(suite.Client.Get(ctx, client.ObjectKeyFromObject(waiting), waiting)).To(Succeed())
-			g.Expect(waiting.Status.WaitingFor).To(ContainSubstring("run " + rollout.Name + " is deploying to " + t.namespace))
-		}).WithContext(ctx).Should(Succeed())
-		t.setToken(ctx, "revoked")
-		unplanned := t.run(ctx, link, strings.Repeat("a", 40))
-		Expect(unplanned.Name).NotTo(BeEmpty())
-
-		Expect(deleteNamespace(ctx, t.namespace)).To(Succeed())
-		Eventually(func(ctx context.Context) bool {
-			err := suite.Client.Get(ctx, client.ObjectKey{Name: t.namespace}, &corev1.Namespace{})
-			return apierrors.IsNotFound(err)
-		}).WithContext(ctx).WithTimeout(limit).Should(BeTrue())
-		t.services = nil
 	})
 })

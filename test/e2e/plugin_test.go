@@ -11,7 +11,10 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/test/fakegithub"
 )
 
@@ -67,5 +70,52 @@ var _ = Describe("The plugin", func() {
 		}
 		printed, code = diff()
 		Expect(code).To(Equal(0), printed)
+	})
+
+	It("starts a run and follows it, approves, repeats and cancels, and ends as the run does", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		g := newGate(ctx)
+		link := t.link(ctx, newRepository(ctx, map[string]string{
+			"ci.sh": script("case $PHASE in", "TEST) echo looking; "+g.isOpen()+" ;;", "SOAK) echo soaking; sleep 600 ;;", "esac"),
+			configFile: workflow(build, phase{Name: "TEST", PhaseType: 4, Order: 1},
+				phase{Name: "SOAK", PhaseType: 4, Order: 2, IsPhaseAutomated: new(false)}),
+		}))
+
+		By("following a run that fails")
+		printed, code := t.plugin(ctx, "run", link, "--name", "first", "--follow")
+		Expect(code).To(Equal(1), printed)
+		Expect(printed).To(MatchRegexp(`(?s)cirun.katkit.dev/first created.* BUILD Running.* BUILD Succeeded.* TEST Running.* TEST replica 0: exit code 2.*\| looking.* first Failed: `))
+		printed, code = t.plugin(ctx, "get", "first")
+		Expect(code).To(Equal(0), printed)
+		Expect(printed).To(contain("  | looking", "kubectl katkit rerun first -n "+t.namespace))
+
+		By("repeating it from the phase that failed, which now succeeds, and cancelling it in the next")
+		g.open(ctx)
+		followed := make(chan int, 1)
+		var second string
+		go func() {
+			defer GinkgoRecover()
+			printed, code := t.plugin(ctx, "rerun", "first", "--name", "second", "--follow")
+			second = printed
+			followed <- code
+		}()
+		run := &v1alpha1.CIRun{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "second"}}
+		Eventually(func(ctx context.Context) (v1alpha1.RunState, error) {
+			err := client.IgnoreNotFound(suite.Client.Get(ctx, client.ObjectKeyFromObject(run), run))
+			return run.Status.State, err
+		}).WithContext(ctx).Should(Equal(v1alpha1.RunWaitingForApproval))
+		printed, code = t.plugin(ctx, "approve", "second", "SOAK")
+		Expect(code).To(Equal(0), printed)
+		awaitPhase(ctx, run, "SOAK", v1alpha1.PhaseRunning)
+		printed, code = t.plugin(ctx, "cancel", "second", "--follow")
+		Expect(code).To(Equal(3), printed)
+		Eventually(ctx, followed).Should(Receive(Equal(3)))
+		Expect(second).To(MatchRegexp(`(?s) TEST Succeeded.* SOAK WaitingForApproval.* SOAK Running.* second Cancelled: `))
+		Expect(phasesOf(ctx, run)).NotTo(HaveKey("BUILD"), "it is carried over")
+
+		By("listing both, the newest first")
+		printed, code = t.plugin(ctx, "runs", link)
+		Expect(code).To(Equal(0), printed)
+		Expect(printed).To(MatchRegexp(`(?s)second .*Cancelled .*2/3.*first .*Failed .*1/3`))
 	})
 })
