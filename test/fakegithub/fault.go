@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// HeaderFault is in every answer that a [Fault] spoiled.
+const HeaderFault = "X-Fakegithub-Fault"
+
 // Fault makes the next requests of a route fail.
 type Fault struct {
 	// Method it is for; empty: any.
@@ -75,8 +78,12 @@ func (f Fault) apply(w http.ResponseWriter, r *http.Request) (through http.Respo
 		select {
 		case <-timer.C:
 		case <-r.Context().Done():
+			w.Header().Set(HeaderFault, "true")
 			return w, true
 		}
+	}
+	if f.Status != 0 || f.TruncateAfter > 0 {
+		w.Header().Set(HeaderFault, "true")
 	}
 	for name, value := range f.Header {
 		w.Header().Set(name, value)

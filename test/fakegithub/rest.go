@@ -183,7 +183,7 @@ func (s *Server) serveRateLimit(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	core := map[string]any{"limit": limit.limit, "remaining": limit.remaining, "used": limit.limit - limit.remaining, "reset": limit.reset.Unix()}
 	limit.writeTo(w.Header())
-	writeReply(w, ok(map[string]any{"resources": map[string]any{"core": core}, "rate": core}))
+	writeReply(w, ok(map[string]any{"resources": map[string]any{"core": core, "search": core}, "rate": core}))
 }
 
 func failed(status int, message, doc string) reply {

@@ -40,10 +40,12 @@ func getComparison(c *call) reply {
 	if err != nil {
 		return c.broken(err)
 	}
-	self := c.api() + "/compare/" + base + "..." + head
+	self, page := c.api()+"/compare/"+base+"..."+head, c.page()+"/compare/"+base+"..."+head
 	return ok(jsonObject{
-		"url": self, "html_url": c.page() + "/compare/" + base + "..." + head, "status": comparison(ahead, behind),
-		"ahead_by": ahead, "behind_by": behind, "total_commits": ahead, "commits": []jsonObject{},
+		"url": self, "html_url": page, "diff_url": page + ".diff", "patch_url": page + ".patch",
+		"permalink_url": c.page() + "/compare/" + ends[0].sha + "..." + ends[1].sha,
+		"status":        comparison(ahead, behind),
+		"ahead_by":      ahead, "behind_by": behind, "total_commits": ahead, "commits": []jsonObject{},
 		"base_commit": c.commitJSON(parseCommit(ends[0])), "merge_base_commit": c.commitJSON(parseCommit(ancestor)),
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 func getPull(c *call) reply {
@@ -15,7 +14,11 @@ func getPull(c *call) reply {
 		return notFound("Not Found", c.doc)
 	}
 	body := c.pullJSON(c.state.Pulls[number-1])
-	body["merged"], body["mergeable"], body["mergeable_state"] = false, nil, "unknown"
+	body["merged"], body["merged_by"], body["mergeable"], body["mergeable_state"] = false, nil, nil, "unknown"
+	body["maintainer_can_modify"] = false
+	for _, count := range []string{"comments", "review_comments", "commits", "additions", "deletions", "changed_files"} {
+		body[count] = 0
+	}
 	return ok(body)
 }
 
@@ -118,33 +121,4 @@ func (c *call) headState(p pull) (storedRepository, bool) {
 		return storedRepository{}, false
 	}
 	return repository.state, true
-}
-
-func (c *call) pullJSON(p pull) jsonObject {
-	owner, _, _ := strings.Cut(c.state.Name, "/")
-	head := jsonObject{"label": c.headLabel(p), "ref": p.Head, "sha": p.HeadSHA, "user": nil, "repo": nil}
-	if state, ok := c.headState(p); ok {
-		headOwner, _, _ := strings.Cut(state.Name, "/")
-		repository := c.repositoryJSON(state)
-		repository["fork"] = state.ID != c.state.ID
-		head["user"], head["repo"] = c.userJSON(headOwner), repository
-	}
-	var baseSHA any
-	if tip, err := c.repository.branch(p.Base); err == nil {
-		baseSHA = tip.sha
-	}
-	var closed any
-	if p.ClosedAt != nil {
-		closed = p.ClosedAt.Format(time.RFC3339)
-	}
-	number := strconv.Itoa(p.Number)
-	return jsonObject{
-		"id": c.state.ID*1000 + int64(p.Number), "node_id": "", "number": p.Number, "state": p.state(), "locked": false,
-		"title": p.Title, "body": nil, "user": c.userJSON(p.Author), "draft": p.Draft,
-		"url": c.api() + "/pulls/" + number, "html_url": c.page() + "/pull/" + number,
-		"created_at": p.Created.Format(time.RFC3339), "updated_at": p.Updated.Format(time.RFC3339),
-		"closed_at": closed, "merged_at": nil, "merge_commit_sha": nil, "author_association": "NONE",
-		"head": head,
-		"base": jsonObject{"label": owner + ":" + p.Base, "ref": p.Base, "sha": baseSHA, "user": c.userJSON(owner), "repo": c.repositoryJSON(c.state)},
-	}
 }
