@@ -73,13 +73,14 @@ lint: ## golangci-lint: style, likely bugs, the import arrows, the API conventio
 test: test-unit test-envtest test-e2e ## All tests
 
 .PHONY: test-unit
-test-unit: ## Tests that need nothing but Go
-	go test -race $(GOTEST_ARGS) $$(hack/test-packages.sh unit)
+test-unit: ## Tests that need nothing but Go, and GitHub's OpenAPI description from the npm registry
+	OCTOKIT_ASSETS="$$(hack/octokit-assets.sh)" go test -race $(GOTEST_ARGS) $$(hack/test-packages.sh unit)
 	cd hack/localkube && go test -race $(GOTEST_ARGS) ./...
 
 .PHONY: test-envtest
 test-envtest: ## Tests of the controllers against a real API server and etcd
-	KUBEBUILDER_ASSETS="$$(hack/envtest-assets.sh)" go test -race $(GOTEST_ARGS) $$(hack/test-packages.sh envtest)
+	KUBEBUILDER_ASSETS="$$(hack/envtest-assets.sh)" OCTOKIT_ASSETS="$$(hack/octokit-assets.sh)" \
+		go test -race $(GOTEST_ARGS) $$(hack/test-packages.sh envtest)
 
 .PHONY: test-e2e
 test-e2e: ## End-to-end tests with real Pods: on $KUBECONFIG's cluster, else on the local one

@@ -30,6 +30,7 @@ import (
 	"katkit.dev/katkit/internal/controller"
 	"katkit.dev/katkit/internal/github"
 	"katkit.dev/katkit/test/fakegithub"
+	"katkit.dev/katkit/test/fakegithub/openapi"
 )
 
 const (
@@ -162,7 +163,7 @@ func startGitHub() {
 	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(gh.Close)
-	server := httptest.NewServer(gh)
+	server := httptest.NewServer(openapi.Check(GinkgoT(), gh))
 	DeferCleanup(server.Close)
 	host, err = github.ParseHost("github.com=" + server.URL)
 	Expect(err).NotTo(HaveOccurred())

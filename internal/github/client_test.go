@@ -11,6 +11,7 @@ import (
 
 	"katkit.dev/katkit/internal/github"
 	"katkit.dev/katkit/test/fakegithub"
+	"katkit.dev/katkit/test/fakegithub/openapi"
 )
 
 const token = "secret-token-of-acme"
@@ -34,7 +35,7 @@ func serve(t *testing.T, options github.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := httptest.NewServer(server)
+	listener := httptest.NewServer(openapi.Check(t, server))
 	t.Cleanup(func() { listener.Close(); server.Close() })
 	return &world{T: t, Server: server, url: listener.URL, factory: factoryFor(t, listener.URL, options)}
 }

@@ -78,7 +78,7 @@ func TestAnAnswerIsCutOffAndDelayedWhenAsked(t *testing.T) {
 	if err := w.Inject(fakegithub.Fault{TruncateAfter: 10}); err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.Get(w.url + "/api/v3/repos/acme/app")
+	response, err := http.DefaultClient.Do(w.request(http.MethodGet, "", "/api/v3/repos/acme/app", nil))
 	if err != nil {
 		t.Fatal(err)
 	}

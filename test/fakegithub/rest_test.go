@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,6 @@ func TestErrorsAreThoseOfTheDocumentation(t *testing.T) {
 		"a private repository without token":      {"", "repos/acme/app", 404, "Not Found"},
 		"a private repository of others":          {stranger, "repos/acme/app", 404, "Not Found"},
 		"a repository that isn't there":           {reader, "repos/acme/none", 404, "Not Found"},
-		"an endpoint that isn't there":            {reader, "nothing", 404, "Not Found"},
 		"a branch that isn't there":               {reader, "repos/acme/app/branches/none", 404, "Branch not found"},
 		"a branch that is an expression":          {reader, "repos/acme/app/branches/main%5E%7Btree%7D", 404, "Branch not found"},
 		"a commit that isn't there":               {reader, "repos/acme/app/commits/" + unknown, 422, "No commit found for SHA: " + unknown},
@@ -43,7 +43,7 @@ func TestErrorsAreThoseOfTheDocumentation(t *testing.T) {
 		"a file of an empty repository":           {reader, "repos/acme/new/contents/f", 404, "This repository is empty."},
 		"a pull request that isn't there":         {reader, "repos/acme/app/pulls/1", 404, "Not Found"},
 		"a ref that isn't there":                  {reader, "repos/acme/app/git/ref/heads/none", 404, "Not Found"},
-		"a former name":                           {"", "repos/acme/old/branches/main?a=b", 301, "Moved Permanently"},
+		"a former name":                           {"", "repos/acme/old/pulls?state=all", 301, "Moved Permanently"},
 		"a former name seen with a wrong token":   {"wrong", "repos/acme/old", 401, "Bad credentials"},
 		"an ID that isn't there":                  {reader, "repositories/1", 404, "Not Found"},
 		"a private repository of others, by ID":   {stranger, "repositories/1000001", 404, "Not Found"},
@@ -59,13 +59,22 @@ func TestErrorsAreThoseOfTheDocumentation(t *testing.T) {
 				t.Errorf("header %v, body %v", got.header, body)
 			}
 			if c.status == 301 {
-				if want := w.url + "/api/v3/repositories/1000003/branches/main?a=b"; got.header.Get("Location") != want || body["url"] != want {
+				if want := w.url + "/api/v3/repositories/1000003/pulls?state=all"; got.header.Get("Location") != want || body["url"] != want {
 					t.Errorf("location %s, want %s", got.header.Get("Location"), want)
 				}
 			} else if body["status"] != fmt.Sprint(c.status) {
 				t.Errorf("status in the body: %v", body["status"])
 			}
 		})
+	}
+}
+
+func TestAnEndpointThatIsNotThere(t *testing.T) {
+	w := serve(t)
+	answer := httptest.NewRecorder()
+	w.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/api/v3/nothing", nil))
+	if answer.Code != http.StatusNotFound || !strings.Contains(answer.Body.String(), `"Not Found"`) {
+		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
 }
 

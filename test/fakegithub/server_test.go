@@ -1,6 +1,7 @@
 package fakegithub_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"katkit.dev/katkit/test/fakegithub"
+	"katkit.dev/katkit/test/fakegithub/openapi"
 )
 
 const (
@@ -46,7 +48,7 @@ func serveDir(t *testing.T, dir string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := httptest.NewServer(server)
+	listener := httptest.NewServer(openapi.Check(t, server))
 	t.Cleanup(func() { listener.Close(); server.Close() })
 	return &world{T: t, Server: server, url: listener.URL}
 }
@@ -69,7 +71,7 @@ func (w *world) commit(r *fakegithub.Repository, commit fakegithub.Commit) strin
 	return sha
 }
 
-// answer is what a GET brought.
+// answer is what a request brought.
 type answer struct {
 	status int
 	header http.Header
@@ -85,19 +87,43 @@ func (a answer) object(t *testing.T) map[string]any {
 	return object
 }
 
-// get asks the API without following redirects; headers come in pairs.
-func (w *world) get(token, path string, headers ...string) answer {
+// request makes a request as GitHub wants it; headers come in pairs.
+func (w *world) request(method, token, path string, body any, headers ...string) *http.Request {
 	w.Helper()
-	request, err := http.NewRequest(http.MethodGet, w.url+path, nil)
+	var reader io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			w.Fatal(err)
+		}
+		reader = bytes.NewReader(data)
+	}
+	request, err := http.NewRequest(method, w.url+path, reader)
 	if err != nil {
 		w.Fatal(err)
 	}
+	request.Header.Set("Accept", "application/vnd.github+json")
+	request.Header.Set("X-GitHub-Api-Version", "2022-11-28")
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
+	return request
+}
+
+// get asks the API without following redirects.
+func (w *world) get(token, path string, headers ...string) answer {
+	w.Helper()
+	return w.send(w.request(http.MethodGet, token, path, nil, headers...))
+}
+
+func (w *world) send(request *http.Request) answer {
+	w.Helper()
 	client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
