@@ -69,7 +69,7 @@ func undescribed(input *openapi3filter.RequestValidationInput, a *answerCopy) (p
 			return "it needs a Location", true
 		}
 		return notAnError(a), true
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusTooManyRequests:
 		return notAnError(a), !described
 	case http.StatusOK:
 		// A file in a raw media type.

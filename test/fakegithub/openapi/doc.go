@@ -7,7 +7,7 @@
 // What is checked beyond the description's schemas:
 //   - a query parameter or a field of a body that the description doesn't know: GitHub would ignore it silently
 //   - User-Agent, Accept and X-GitHub-Api-Version of each request
-//   - errors that any endpoint may answer (401, 403, 404, 429), redirects and 304, which it mostly leaves out
+//   - errors that any endpoint may answer (401, 403, 404, 422, 429), redirects and 304, which it mostly leaves out
 //
 // Git's protocol and the control API are none of its business, and an answer that carries [fakegithub.HeaderFault] is
 // wrong on purpose: only the request before it is checked.

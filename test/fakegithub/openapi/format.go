@@ -21,6 +21,9 @@ func formats() map[string]openapi3.StringFormatValidator {
 }
 
 func absolute(text string) error {
+	if text == "" { // the default of addresses that are optional
+		return nil
+	}
 	u, err := url.Parse(text)
 	if err != nil {
 		return err
