@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -118,10 +119,12 @@ func TestEachDifferenceIsTold(t *testing.T) {
 				if name, value, found := strings.Cut(c.header, ": "); found {
 					w.Header().Set(name, value)
 				}
-				var code int
-				fmt.Sscan(status, &code)
+				code, err := strconv.Atoi(status)
+				if err != nil {
+					t.Error(err)
+				}
 				w.WriteHeader(code)
-				io.WriteString(w, body)
+				w.Write([]byte(body))
 			}))
 			for range 2 {
 				answer := httptest.NewRecorder()
@@ -154,17 +157,30 @@ func TestOtherPathsAreNotChecked(t *testing.T) {
 	}
 }
 
-func TestEveryPathOfTheDescriptionLoads(t *testing.T) {
+func TestGitHubsPathsAreFound(t *testing.T) {
 	d, err := github()
 	if err != nil {
 		t.Skipf("%s is the folder that hack/octokit-assets.sh prints: %v", EnvAssets, err)
 	}
-	for path := range d.parts.Paths {
-		if !strings.HasPrefix(path, "/repos/") {
-			continue
+	for path, want := range map[string]string{
+		"/repos/a/b":                                 "/repos/{owner}/{repo}",
+		"/repos/a/b/branches/feature/x":              "/repos/{owner}/{repo}/branches/{branch}",
+		"/repos/a/b/branches/feature%2Fx/protection": "/repos/{owner}/{repo}/branches/{branch}/protection",
+		"/repos/a/b/commits/feature/x":               "/repos/{owner}/{repo}/commits/{ref}",
+		"/repos/a/b/commits/feature/x/statuses":      "/repos/{owner}/{repo}/commits/{ref}/statuses",
+		"/repos/a/b/compare/x...y":                   "/repos/{owner}/{repo}/compare/{basehead}",
+		"/repos/a/b/contents/dir/f":                  "/repos/{owner}/{repo}/contents/{path}",
+		"/repos/a/b/issues/comments/1":               "/repos/{owner}/{repo}/issues/comments/{comment_id}",
+		"/repos/a/b/issues/1/comments":               "/repos/{owner}/{repo}/issues/{issue_number}/comments",
+		"/repos/a/b/c/d":                             "",
+	} {
+		if got, _, _ := d.find(http.MethodGet, path); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
 		}
-		if _, err := d.path(path); err != nil {
-			t.Errorf("%s: %v", path, err)
+		if want != "" {
+			if _, err := d.path(want); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }
