@@ -28,24 +28,51 @@ func (s *Server) authenticate(r *http.Request) (account *Account, ok bool) {
 	if !presented {
 		return nil, true
 	}
+	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known, ok := s.tokens[token]
+	if known.installation != nil && !now.Before(known.installation.expires) {
+		return nil, false
+	}
 	return &known, ok
 }
 
 // may tells whether the account (nil: anonymous) has the permission for a repository.
-func (a *Account) may(permission Permission, name string, private bool) bool {
-	if permission == Read && !private {
+func (a *Account) may(permission Permission, repository storedRepository) bool {
+	if permission == Read && !repository.Private {
 		return true
 	}
 	if a == nil {
 		return false
 	}
+	if a.installation != nil {
+		return a.installation.repositories[repository.ID] && (permission == Read || a.installation.permissions["contents"] == string(Write))
+	}
 	for pattern, granted := range a.Repositories {
-		if (pattern == "*" || strings.EqualFold(pattern, name)) && (granted == Write || granted == permission) {
+		if (pattern == "*" || strings.EqualFold(pattern, repository.Name)) && (granted == Write || granted == permission) {
 			return true
 		}
 	}
 	return false
+}
+
+// refusal says why a caller who sees the repository may not use an endpoint that needs an App's permission ("" for
+// none) to read or to write; empty: they may.
+func (a *Account) refusal(permission string, level Permission, repository storedRepository) string {
+	switch {
+	case a == nil && level == Write:
+		return "Requires authentication"
+	case a == nil:
+		return ""
+	case a.installation != nil:
+		if !a.installation.grants(permission, level, repository) {
+			return "Resource not accessible by integration"
+		}
+	case permission == "checks" && level == Write:
+		return "You must authenticate via a GitHub App."
+	case level == Write && !a.may(Write, repository):
+		return "Resource not accessible by personal access token"
+	}
+	return ""
 }

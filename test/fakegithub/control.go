@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 )
 
@@ -31,9 +30,26 @@ type (
 		Remaining int       `json:"remaining"`
 		Reset     time.Time `json:"reset"`
 	}
+	setUser struct {
+		Login string `json:"login"`
+		// Role in the repository that the path names.
+		Role Role `json:"role,omitempty"`
+	}
+	changePull struct {
+		State  string    `json:"state,omitempty"` // open or closed
+		Labels *[]string `json:"labels,omitempty"`
+	}
+	addComment struct {
+		Login string `json:"login"`
+		Body  string `json:"body"`
+	}
+	advanceClock struct {
+		By time.Duration `json:"by"`
+	}
 	created struct {
 		SHA    string `json:"sha,omitempty"`
 		Number int    `json:"number,omitempty"`
+		ID     int64  `json:"id,omitempty"`
 	}
 )
 
@@ -66,17 +82,7 @@ func (s *Server) controlRoutes() *http.ServeMux {
 		number, err := repository.OpenPullRequest(in)
 		return created{Number: number}, err
 	}))
-	route("DELETE /_control/repositories/{owner}/{name}/pulls/{number}", func(r *http.Request) (any, error) {
-		repository, err := s.controlledRepository(r)
-		if err != nil {
-			return nil, err
-		}
-		number, err := strconv.Atoi(r.PathValue("number"))
-		if err != nil {
-			return nil, err
-		}
-		return nil, repository.ClosePullRequest(number)
-	})
+	s.itemRoutes(route)
 	route("PUT /_control/tokens", controlled(func(_ *http.Request, in setToken) (any, error) {
 		s.AddToken(in.Token, in.Account)
 		return nil, nil

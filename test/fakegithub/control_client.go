@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -44,11 +43,6 @@ func (c *Control) OpenPullRequest(ctx context.Context, repository string, reques
 	var out created
 	err = c.call(ctx, http.MethodPost, "repositories/"+repository+"/pulls", request, &out)
 	return out.Number, err
-}
-
-// ClosePullRequest closes a pull request.
-func (c *Control) ClosePullRequest(ctx context.Context, repository string, number int) error {
-	return c.call(ctx, http.MethodDelete, "repositories/"+repository+"/pulls/"+strconv.Itoa(number), nil, nil)
 }
 
 // AddToken accepts a token from now on, or changes what it may do.

@@ -61,11 +61,12 @@ func (s *Server) authorizeGit(w http.ResponseWriter, r *http.Request, name strin
 	if !known && renamed {
 		repository = former
 	}
-	readable := false
+	readable, writable := false, false
 	if repository != nil {
 		state := repository.snapshot()
 		name = state.Name
-		readable = account.may(Read, state.Name, state.Private)
+		readable = account.may(Read, state) && account.refusal("contents", Read, state) == ""
+		writable = account.may(Write, state)
 	}
 	switch {
 	case !accepted, account == nil && !(readable && permission == Read):
@@ -73,7 +74,7 @@ func (s *Server) authorizeGit(w http.ResponseWriter, r *http.Request, name strin
 		http.Error(w, "Invalid username or token. Password authentication is not supported for Git operations.", http.StatusUnauthorized)
 	case !readable:
 		http.Error(w, "Repository not found.", http.StatusNotFound)
-	case permission == Write && !account.may(Write, name, true):
+	case permission == Write && !writable:
 		http.Error(w, fmt.Sprintf("Permission to %s.git denied to %s.", name, account.Login), http.StatusForbidden)
 	case !known:
 		_, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.RequestURI(), "/"), "/")

@@ -1,6 +1,7 @@
 package fakegithub
 
 import (
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -12,11 +13,9 @@ func (c *call) pullJSON(p pull) jsonObject {
 	head := jsonObject{"label": c.headLabel(p), "ref": p.Head, "sha": p.HeadSHA, "user": nil, "repo": nil}
 	if state, ok := c.headState(p); ok {
 		headOwner, _, _ := strings.Cut(state.Name, "/")
-		repository := c.repositoryJSON(state)
-		repository["fork"] = state.ID != c.state.ID
-		head["user"], head["repo"] = c.userJSON(headOwner), repository
+		head["user"], head["repo"] = c.userJSON(headOwner), c.repositoryJSON(state)
 	}
-	var baseSHA any
+	baseSHA := p.BaseSHA
 	if tip, err := c.repository.branch(p.Base); err == nil {
 		baseSHA = tip.sha
 	}
@@ -29,13 +28,24 @@ func (c *call) pullJSON(p pull) jsonObject {
 		"id": id, "node_id": nodeID("PR", id), "number": p.Number, "state": p.state(), "locked": false,
 		"title": p.Title, "body": nil, "user": c.userJSON(p.Author), "draft": p.Draft,
 		"created_at": p.Created.Format(time.RFC3339), "updated_at": p.Updated.Format(time.RFC3339),
-		"closed_at": closed, "merged_at": nil, "merge_commit_sha": nil, "author_association": "NONE", "auto_merge": nil,
-		"assignee": nil, "assignees": []any{}, "requested_reviewers": []any{}, "requested_teams": []any{}, "labels": []any{}, "milestone": nil,
+		"closed_at": closed, "merged_at": nil, "merge_commit_sha": nil, "author_association": association(c.state, p.Author), "auto_merge": nil,
+		"assignee": nil, "assignees": []any{}, "requested_reviewers": []any{}, "requested_teams": []any{}, "labels": c.labelsJSON(p.Labels), "milestone": nil,
 		"head": head,
 		"base": jsonObject{"label": owner + ":" + p.Base, "ref": p.Base, "sha": baseSHA, "user": c.userJSON(owner), "repo": c.repositoryJSON(c.state)},
 	}
 	c.linkPull(body, p)
 	return body
+}
+
+// labelsJSON describes labels by their names.
+func (c *call) labelsJSON(labels []string) []jsonObject {
+	list := []jsonObject{}
+	for _, name := range labels {
+		id := userID(name)
+		list = append(list, jsonObject{"id": id, "node_id": nodeID("LA", id), "name": name, "description": "", "color": "ededed", "default": false,
+			"url": c.api() + "/labels/" + url.PathEscape(name)})
+	}
+	return list
 }
 
 // linkPull adds the addresses of a pull request and of what belongs to it, in both of the forms that GitHub has them.

@@ -45,7 +45,7 @@ func (c *call) repositoryJSON(state storedRepository) jsonObject {
 	host := c.base[strings.Index(c.base, "://")+len("://"):]
 	body := jsonObject{
 		"id": state.ID, "node_id": nodeID("R", state.ID), "name": name, "full_name": state.Name, "owner": c.userJSON(owner),
-		"private": state.Private, "visibility": visibility, "html_url": page, "description": nil, "fork": false, "url": api,
+		"private": state.Private, "visibility": visibility, "html_url": page, "description": nil, "fork": state.ParentID != 0, "url": api,
 		"clone_url": page + ".git", "git_url": "git://" + host + "/" + state.Name + ".git", "ssh_url": "git@" + host + ":" + state.Name + ".git",
 		"svn_url": page, "mirror_url": nil, "homepage": nil, "language": nil, "license": nil, "default_branch": state.DefaultBranch,
 		"created_at": created, "updated_at": created, "pushed_at": created, "size": 0,
@@ -60,7 +60,7 @@ func (c *call) repositoryJSON(state storedRepository) jsonObject {
 	}
 	if c.account != nil {
 		body["permissions"] = jsonObject{"admin": false, "maintain": false, "triage": false,
-			"push": c.account.may(Write, state.Name, state.Private), "pull": true}
+			"push": c.account.may(Write, state), "pull": true}
 	}
 	return body
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// userID is the numeric ID of a login, the same in every server.
+// userID is the numeric ID of a login or another name, the same in every server.
 func userID(login string) int64 {
 	id := fnv.New32a()
 	id.Write([]byte(strings.ToLower(login)))

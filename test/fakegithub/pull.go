@@ -2,6 +2,7 @@ package fakegithub
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -27,6 +28,8 @@ type pull struct {
 	HeadID   int64      `json:"headID"`
 	HeadSHA  string     `json:"headSHA"`
 	Base     string     `json:"base"`
+	BaseSHA  string     `json:"baseSHA"` // when it was opened
+	Labels   []string   `json:"labels"`  // replaced, not changed
 	Draft    bool       `json:"draft"`
 	Created  time.Time  `json:"created"`
 	Updated  time.Time  `json:"updated"`
@@ -56,7 +59,8 @@ func (r *Repository) OpenPullRequest(request PullRequest) (number int, err error
 	if request.Base == "" {
 		request.Base = r.snapshot().DefaultBranch
 	}
-	if _, err := r.Head(request.Base); err != nil {
+	base, err := r.Head(request.Base)
+	if err != nil {
 		return 0, fmt.Errorf("pull request: base: %w", err)
 	}
 	if request.Author == "" {
@@ -66,21 +70,44 @@ func (r *Repository) OpenPullRequest(request PullRequest) (number int, err error
 	r.server.mu.Lock()
 	number = len(r.state.Pulls) + 1
 	r.state.Pulls = append(r.state.Pulls, pull{Number: number, Title: request.Title, Author: request.Author, Head: request.Head,
-		HeadID: head.state.ID, Base: request.Base, Draft: request.Draft, Created: now, Updated: now})
+		HeadID: head.state.ID, Base: request.Base, BaseSHA: base, Draft: request.Draft, Created: now, Updated: now})
 	r.server.mu.Unlock()
 	return number, r.server.headsMoved(head)
 }
 
 // ClosePullRequest closes a pull request; its head stays what it was.
 func (r *Repository) ClosePullRequest(number int) error {
+	return r.changePull(number, func(p *pull, now time.Time) { p.ClosedAt = &now })
+}
+
+// ReopenPullRequest opens a closed pull request again; its head is what its branch has become.
+func (r *Repository) ReopenPullRequest(number int) error {
+	if err := r.changePull(number, func(p *pull, _ time.Time) { p.ClosedAt = nil }); err != nil {
+		return err
+	}
+	r.server.mu.Lock()
+	head, ok := r.server.byID[r.state.Pulls[number-1].HeadID]
+	r.server.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	return r.server.headsMoved(head)
+}
+
+// LabelPullRequest replaces the labels of a pull request.
+func (r *Repository) LabelPullRequest(number int, labels ...string) error {
+	return r.changePull(number, func(p *pull, _ time.Time) { p.Labels = slices.Clone(labels) })
+}
+
+func (r *Repository) changePull(number int, change func(p *pull, now time.Time)) error {
 	r.server.mu.Lock()
 	defer r.server.mu.Unlock()
 	if number < 1 || number > len(r.state.Pulls) {
 		return fmt.Errorf("repository %s: no pull request #%d", r.state.Name, number)
 	}
-	now := r.server.now().UTC()
-	closing := &r.state.Pulls[number-1]
-	closing.ClosedAt, closing.Updated = &now, now
+	changing := &r.state.Pulls[number-1]
+	changing.Updated = r.server.now().UTC()
+	change(changing, changing.Updated)
 	return r.server.save()
 }
 

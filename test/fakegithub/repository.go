@@ -213,6 +213,7 @@ func (r *Repository) snapshot() storedRepository {
 	defer r.server.mu.Unlock()
 	state := r.state
 	state.Pulls = slices.Clone(state.Pulls)
+	state.Sent = state.clone()
 	return state
 }
 

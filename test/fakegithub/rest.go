@@ -25,6 +25,16 @@ type problem struct {
 	Status           string `json:"status,omitempty"`
 	// URL is where a moved resource is now.
 	URL string `json:"url,omitempty"`
+	// Errors are the fields that a validation failed on.
+	Errors []fieldError `json:"errors,omitempty"`
+}
+
+// fieldError is what is wrong with one field.
+type fieldError struct {
+	Resource string `json:"resource"`
+	Field    string `json:"field"`
+	Code     string `json:"code"`
+	Message  string `json:"message,omitempty"`
 }
 
 // call is one request to an endpoint of a repository that the caller may read.
@@ -49,40 +59,16 @@ type reply struct {
 
 func ok(body any) reply { return reply{status: http.StatusOK, body: body} }
 
-// apiRoutes are the endpoints. The second column is the page of GitHub's documentation.
-func (s *Server) apiRoutes() *http.ServeMux {
-	mux := http.NewServeMux()
-	for _, route := range []struct {
-		path, doc string
-		serve     func(*call) reply
-	}{
-		{"", "/repos/repos#get-a-repository", getRepository},
-		{"/branches/{branch...}", "/branches/branches#get-a-branch", getBranch},
-		{"/commits/{ref...}", "/commits/commits#get-a-commit", getCommit},
-		{"/compare/{basehead...}", "/commits/commits#compare-two-commits", getComparison},
-		{"/contents/{path...}", "/repos/contents#get-repository-content", getContents},
-		{"/contents", "/repos/contents#get-repository-content", getContents},
-		{"/git/ref/{ref...}", "/git/refs#get-a-reference", getReference},
-		{"/pulls", "/pulls/pulls#list-pull-requests", listPulls},
-		{"/pulls/{number}", "/pulls/pulls#get-a-pull-request", getPull},
-	} {
-		mux.HandleFunc("GET /api/v3/repos/{owner}/{name}"+route.path, func(w http.ResponseWriter, r *http.Request) {
-			s.serveRepository(w, r, docs+route.doc, route.serve)
-		})
-	}
-	mux.HandleFunc("GET /api/v3/repositories/{id}", s.serveByID)
-	mux.HandleFunc("GET /api/v3/repositories/{id}/{rest...}", s.serveByID)
-	mux.HandleFunc("GET /api/v3/rate_limit", s.serveRateLimit)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		writeReply(w, notFound("Not Found", docs))
-	})
-	return mux
-}
+func made(body any) reply { return reply{status: http.StatusCreated, body: body} }
 
 // serveAPI checks the token and the rate limit, and answers 304 when the caller knows the answer.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept, Authorization, Cookie, X-GitHub-OTP")
 	w.Header().Set("X-GitHub-Media-Type", mediaType(r))
+	if strings.HasPrefix(r.URL.Path, "/api/v3/app/") { // with a signature of the App's instead of a token
+		s.api.ServeHTTP(w, r)
+		return
+	}
 	if _, accepted := s.authenticate(r); !accepted {
 		writeReply(w, failed(http.StatusUnauthorized, "Bad credentials", docs))
 		return
@@ -102,7 +88,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	answer := &bufferedAnswer{header: http.Header{}, status: http.StatusOK}
 	s.api.ServeHTTP(answer, r)
 	maps.Copy(w.Header(), answer.header)
-	if answer.status == http.StatusOK {
+	if answer.status == http.StatusOK && r.Method == http.MethodGet {
 		etag := etagOf(token, mediaType(r), answer)
 		w.Header().Set("ETag", etag)
 		w.Header().Set("Cache-Control", "private, max-age=60, s-maxage=60")
@@ -116,9 +102,10 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	answer.sendTo(w)
 }
 
-// serveRepository finds the repository of a request, as far as the caller may see it.
-func (s *Server) serveRepository(w http.ResponseWriter, r *http.Request, doc string, serve func(*call) reply) {
+// serveRepository finds the repository of a request, as far as the caller may see it, and asks whether they may do it.
+func (s *Server) serveRepository(w http.ResponseWriter, r *http.Request, route route) {
 	account, _ := s.authenticate(r)
+	doc := docs + route.doc
 	name := r.PathValue("owner") + "/" + r.PathValue("name")
 	repository, ok := s.Repository(name)
 	if !ok {
@@ -130,11 +117,23 @@ func (s *Server) serveRepository(w http.ResponseWriter, r *http.Request, doc str
 		return
 	}
 	c := &call{Request: r, server: s, account: account, repository: repository, state: repository.snapshot(), base: s.baseURL(r), doc: doc}
-	if !account.may(Read, c.state.Name, c.state.Private) {
+	if !account.may(Read, c.state) {
 		writeReply(w, notFound("Not Found", doc))
 		return
 	}
-	writeReply(w, serve(c))
+	level := Write
+	if r.Method == http.MethodGet {
+		level = Read
+	}
+	if refusal := account.refusal(route.permission, level, c.state); refusal != "" {
+		status := http.StatusForbidden
+		if account == nil {
+			status = http.StatusUnauthorized
+		}
+		writeReply(w, failed(status, refusal, doc))
+		return
+	}
+	writeReply(w, route.serve(c))
 }
 
 // moved redirects from a former name to the repository's ID, as GitHub does.
@@ -146,7 +145,7 @@ func (s *Server) moved(r *http.Request, account *Account, name string) (reply, b
 	if !renamed {
 		return reply{}, false
 	}
-	if state := repository.snapshot(); !account.may(Read, state.Name, state.Private) {
+	if repository == nil || !account.may(Read, repository.snapshot()) {
 		return reply{}, false
 	}
 	rest := strings.TrimPrefix(r.URL.EscapedPath(), "/api/v3/repos/"+name)
@@ -154,7 +153,11 @@ func (s *Server) moved(r *http.Request, account *Account, name string) (reply, b
 	if r.URL.RawQuery != "" {
 		location += "?" + r.URL.RawQuery
 	}
-	return reply{status: http.StatusMovedPermanently, header: map[string]string{"Location": location},
+	status := http.StatusMovedPermanently
+	if r.Method != http.MethodGet {
+		status = http.StatusTemporaryRedirect
+	}
+	return reply{status: status, header: map[string]string{"Location": location},
 		body: problem{Message: "Moved Permanently", URL: location, DocumentationURL: docs + "/guides/best-practices-for-using-the-rest-api#follow-redirects"}}, true
 }
 
@@ -188,6 +191,23 @@ func (s *Server) serveRateLimit(w http.ResponseWriter, r *http.Request) {
 
 func failed(status int, message, doc string) reply {
 	return reply{status: status, body: problem{Message: message, DocumentationURL: doc, Status: fmt.Sprint(status)}}
+}
+
+// invalid answers for a field that GitHub doesn't take.
+func (c *call) invalid(resource, field, code, message string) reply {
+	return reply{status: http.StatusUnprocessableEntity, body: problem{Message: "Validation Failed", DocumentationURL: c.doc, Status: "422",
+		Errors: []fieldError{{Resource: resource, Field: field, Code: code, Message: message}}}}
+}
+
+// maxBody bounds the body of a request.
+const maxBody = 1 << 20
+
+// decode reads the body of a request; with ok false it is the answer that says why that failed.
+func decode[T any](c *call) (in T, answer reply, ok bool) {
+	if err := json.NewDecoder(http.MaxBytesReader(nil, c.Body, maxBody)).Decode(&in); err != nil {
+		return in, failed(http.StatusBadRequest, "Problems parsing JSON", c.doc), false
+	}
+	return in, reply{}, true
 }
 
 func notFound(message, doc string) reply { return failed(http.StatusNotFound, message, doc) }

@@ -1,7 +1,6 @@
 package fakegithub
 
 import (
-	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -23,24 +22,7 @@ func getPull(c *call) reply {
 }
 
 func listPulls(c *call) reply {
-	query := c.URL.Query()
-	var list []jsonObject
-	for _, p := range c.matching(query) {
-		list = append(list, c.pullJSON(p))
-	}
-	size, page := positive(query.Get("per_page"), 30), positive(query.Get("page"), 1)
-	size = min(size, 100)
-	pages := max(1, (len(list)+size-1)/size)
-	from := min((page-1)*size, len(list))
-	body := list[from:min(from+size, len(list))]
-	if body == nil {
-		body = []jsonObject{}
-	}
-	answer := ok(body)
-	if link := c.link(query, page, pages); link != "" {
-		answer.header = map[string]string{"Link": link}
-	}
-	return answer
+	return listed(c, c.matching(c.URL.Query()), c.pullJSON)
 }
 
 // matching are the pull requests that the query asks for, in its order: the newest first by default.
@@ -72,38 +54,10 @@ func (c *call) matching(query url.Values) []pull {
 	return matching
 }
 
-// link is the header that leads to the other pages.
-func (c *call) link(query url.Values, page, pages int) string {
-	var links []string
-	add := func(to int, relation string) {
-		query.Set("page", strconv.Itoa(to))
-		address := fmt.Sprintf("%s/api/v3/repositories/%d/pulls?%s", c.base, c.state.ID, query.Encode())
-		links = append(links, fmt.Sprintf("<%s>; rel=%q", address, relation))
-	}
-	if page > 1 {
-		add(page-1, "prev")
-	}
-	if page < pages {
-		add(page+1, "next")
-		add(pages, "last")
-	}
-	if page > 1 {
-		add(1, "first")
-	}
-	return strings.Join(links, ", ")
-}
-
-func positive(text string, fallback int) int {
-	if n, err := strconv.Atoi(text); err == nil && n > 0 {
-		return n
-	}
-	return fallback
-}
-
 func (c *call) headLabel(p pull) string {
 	head, ok := c.headState(p)
 	if !ok {
-		return "unknown:" + p.Head
+		return "unknown repository"
 	}
 	owner, _, _ := strings.Cut(head.Name, "/")
 	return owner + ":" + p.Head

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -71,10 +70,9 @@ func TestErrorsAreThoseOfTheDocumentation(t *testing.T) {
 
 func TestAnEndpointThatIsNotThere(t *testing.T) {
 	w := serve(t)
-	answer := httptest.NewRecorder()
-	w.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/api/v3/nothing", nil))
-	if answer.Code != http.StatusNotFound || !strings.Contains(answer.Body.String(), `"Not Found"`) {
-		t.Errorf("%d %s", answer.Code, answer.Body)
+	got := w.unchecked(w.request(http.MethodGet, reader, "/api/v3/nothing", nil))
+	if got.status != http.StatusNotFound || got.object(t)["message"] != "Not Found" {
+		t.Errorf("%d %s", got.status, got.body)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +36,8 @@ type Account struct {
 	Login string `json:"login"`
 	// Repositories maps owner/name, or "*" for all, to a permission. Public repositories need none to be read.
 	Repositories map[string]Permission `json:"repositories"`
+
+	installation *installation // of an App's token
 }
 
 // Permission is what a token may do with a repository.
@@ -49,17 +52,22 @@ const (
 // Server is the stand-in. It may be used concurrently. Close it to end its git processes.
 type Server struct {
 	options Options
-	now     func() time.Time
-	backend string // git-http-backend
-	api     *http.ServeMux
-	control *http.ServeMux
+	clock   func() time.Time
+	// advanced is how far the server's time is ahead of the clock, in nanoseconds.
+	advanced atomic.Int64
+	backend  string // git-http-backend
+	api      *http.ServeMux
+	control  *http.ServeMux
 
 	mu       sync.Mutex // guards everything below, and what repositories know beside git
 	tokens   map[string]Account
+	apps     map[int64]App
+	users    map[string]string      // logins as they are written, by themselves in lower case
 	byName   map[string]*Repository // in lower case, since GitHub ignores case
 	byID     map[int64]*Repository
 	renamed  map[string]int64 // former names in lower case
 	nextID   int64
+	nextItem int64 // ID of the next comment, status and so on
 	limits   map[string]*rateLimit
 	faults   []*Fault
 	requests []Request
@@ -85,17 +93,19 @@ func New(options Options) (*Server, error) {
 	}
 	s := &Server{
 		options: options,
-		now:     options.Now,
+		clock:   options.Now,
 		backend: filepath.Join(strings.TrimSpace(string(execPath)), "git-http-backend"),
 		tokens:  map[string]Account{},
+		apps:    map[int64]App{},
+		users:   map[string]string{},
 		byName:  map[string]*Repository{},
 		byID:    map[int64]*Repository{},
 		renamed: map[string]int64{},
 		nextID:  1000001,
 		limits:  map[string]*rateLimit{},
 	}
-	if s.now == nil {
-		s.now = time.Now
+	if s.clock == nil {
+		s.clock = time.Now
 	}
 	if s.options.RateLimit == 0 {
 		s.options.RateLimit = 5000

@@ -3,6 +3,7 @@ package fakegithub_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -116,10 +117,61 @@ func (w *world) request(method, token, path string, body any, headers ...string)
 	return request
 }
 
+// list is the body of an answer that is a list.
+func (a answer) list(t *testing.T) []map[string]any {
+	t.Helper()
+	var list []map[string]any
+	if err := json.Unmarshal(a.body, &list); err != nil {
+		t.Fatalf("%v: %s", err, a.body)
+	}
+	return list
+}
+
+// field is what the objects of a list have in a field, one after the other.
+func (a answer) field(t *testing.T, name string) string {
+	t.Helper()
+	var values []string
+	for _, object := range a.list(t) {
+		values = append(values, fmt.Sprint(object[name]))
+	}
+	return strings.Join(values, " ")
+}
+
+// pullRequest makes acme/app, private, with a pull request from a branch of its own, and returns its head.
+func (w *world) pullRequest() (r *fakegithub.Repository, sha string) {
+	w.Helper()
+	r = w.repository("acme/app", true)
+	w.commit(r, fakegithub.Commit{Message: "first"})
+	sha = w.commit(r, fakegithub.Commit{Branch: "topic", Message: "topic"})
+	if _, err := r.OpenPullRequest(fakegithub.PullRequest{Title: "t", Head: "topic"}); err != nil {
+		w.Fatal(err)
+	}
+	return r, sha
+}
+
 // get asks the API without following redirects.
 func (w *world) get(token, path string, headers ...string) answer {
 	w.Helper()
 	return w.send(w.request(http.MethodGet, token, path, nil, headers...))
+}
+
+// post sends a body to the API.
+func (w *world) post(token, path string, body any) answer {
+	w.Helper()
+	return w.send(w.request(http.MethodPost, token, path, body))
+}
+
+func (w *world) patch(token, path string, body any) answer {
+	w.Helper()
+	return w.send(w.request(http.MethodPatch, token, path, body))
+}
+
+// unchecked asks the server for what GitHub's description doesn't allow.
+func (w *world) unchecked(request *http.Request) answer {
+	w.Helper()
+	recorder := httptest.NewRecorder()
+	w.ServeHTTP(recorder, request)
+	return answer{status: recorder.Code, header: recorder.Header(), body: recorder.Body.Bytes()}
 }
 
 func (w *world) send(request *http.Request) answer {

@@ -29,6 +29,8 @@ type RepositoryOptions struct {
 // storedState is Dir/state.json.
 type storedState struct {
 	NextID       int64              `json:"nextID"`
+	NextItem     int64              `json:"nextItem"`
+	Users        map[string]string  `json:"users"`
 	Repositories []storedRepository `json:"repositories"`
 	Renamed      map[string]int64   `json:"renamed"`
 }
@@ -39,7 +41,12 @@ type storedRepository struct {
 	Private       bool      `json:"private"`
 	DefaultBranch string    `json:"defaultBranch"`
 	Created       time.Time `json:"created"`
-	Pulls         []pull    `json:"pulls"`
+	// ParentID is the repository that this one was forked from; 0: none.
+	ParentID int64  `json:"parentID"`
+	Pulls    []pull `json:"pulls"`
+	// Roles are what people may do, by their login in lower case. Who reads it may hold on to it: it is replaced, not changed.
+	Roles map[string]Role `json:"roles"`
+	Sent
 }
 
 // CreateRepository makes an empty repository owner/name; ErrExists when there is one.
@@ -72,6 +79,40 @@ func (s *Server) CreateRepository(name string, options RepositoryOptions) (*Repo
 		return nil, err
 	}
 	return repository, s.save()
+}
+
+// Fork makes a copy of a repository under another owner/name, as public as it.
+func (s *Server) Fork(from, to string) (*Repository, error) {
+	parent, ok := s.Repository(from)
+	if !ok {
+		return nil, fmt.Errorf("repository %s: not found", from)
+	}
+	state := parent.snapshot()
+	fork, err := s.CreateRepository(to, RepositoryOptions{Private: state.Private, DefaultBranch: state.DefaultBranch})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.git(fork.dir, nil, "fetch", "--quiet", "--no-auto-gc", "--no-write-fetch-head", parent.dir, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fork.state.ParentID = state.ID
+	return fork, s.save()
+}
+
+// DeleteRepository removes a repository. Pull requests from it stay open elsewhere, with the head they had.
+func (s *Server) DeleteRepository(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	repository, ok := s.byName[strings.ToLower(name)]
+	if !ok {
+		return fmt.Errorf("repository %s: not found", name)
+	}
+	delete(s.byName, strings.ToLower(name))
+	delete(s.byID, repository.state.ID)
+	repository.objects.close()
+	return errors.Join(os.RemoveAll(repository.dir), s.save())
 }
 
 // Repository finds a repository by its present name.
@@ -112,7 +153,7 @@ func (s *Server) newRepository(state storedRepository) *Repository {
 
 // save writes what is known beside git; s.mu is held.
 func (s *Server) save() error {
-	state := storedState{NextID: s.nextID, Renamed: s.renamed}
+	state := storedState{NextID: s.nextID, NextItem: s.nextItem, Users: s.users, Renamed: s.renamed}
 	for _, repository := range s.byID {
 		state.Repositories = append(state.Repositories, repository.state)
 	}
@@ -139,7 +180,8 @@ func (s *Server) load() error {
 	if err := json.Unmarshal(data, &state); err != nil {
 		return fmt.Errorf("%s: state.json: %w", s.options.Dir, err)
 	}
-	s.nextID = state.NextID
+	s.nextID, s.nextItem = state.NextID, state.NextItem
+	maps.Copy(s.users, state.Users)
 	maps.Copy(s.renamed, state.Renamed)
 	for _, stored := range state.Repositories {
 		repository := s.newRepository(stored)
