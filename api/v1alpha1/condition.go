@@ -53,6 +53,8 @@ const (
 	ReasonTokenRejected = "TokenRejected"
 	// ReasonRepositoryNotFound: GitHub has no such repository, or hides it from this token.
 	ReasonRepositoryNotFound = "RepositoryNotFound"
+	// ReasonRepositoryReplaced: another repository has the linked one's name now.
+	ReasonRepositoryReplaced = "RepositoryReplaced"
 	// ReasonHomeBranchNotFound: the repository has no branch of the link's homeBranch.
 	ReasonHomeBranchNotFound = "HomeBranchNotFound"
 	// ReasonCommitNotFound: the repository has no such commit, branch or pull request.

@@ -243,9 +243,92 @@ type TenantRepoLinkStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
+	// repository is the one on GitHub that was found when the link was first checked. It stays that one when it is renamed or
+	// moved; another one that has taken its name since is refused.
+	// +optional
+	Repository *RepositoryStatus `json:"repository,omitempty"`
+
 	// homeBranch is the newest commit of the home branch.
 	// +optional
 	HomeBranch *CommitStatus `json:"homeBranch,omitempty"`
+
+	// commits are the newest ones of the home branch, that of homeBranch first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Commits []CommitStatus `json:"commits,omitempty"`
+
+	// pullRequests are the open ones into the home branch, the newest first. Of more than 100 they are those that were updated
+	// last; a run may be of any, by its number.
+	// +optional
+	// +listType=map
+	// +listMapKey=number
+	// +kubebuilder:validation:MaxItems=100
+	PullRequests []PullRequestStatus `json:"pullRequests,omitempty"`
+
+	// morePullRequests is set when there are more open ones than are listed.
+	// +optional
+	MorePullRequests bool `json:"morePullRequests,omitempty"`
+}
+
+// RepositoryStatus names a repository.
+type RepositoryStatus struct {
+	// id is GitHub's number of the repository, which never changes.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	ID int64 `json:"id,omitempty"`
+
+	// fullName is owner/name as GitHub spells it now.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=255
+	FullName string `json:"fullName,omitempty"`
+}
+
+// PullRequestStatus describes an open pull request.
+type PullRequestStatus struct {
+	// number of the pull request.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Number int32 `json:"number,omitempty"`
+
+	// title of the pull request.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=256
+	Title string `json:"title,omitempty"`
+
+	// author is the GitHub login of who opened it.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=256
+	Author string `json:"author,omitempty"`
+
+	// headRef is the branch that is to be merged.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=256
+	HeadRef string `json:"headRef,omitempty"`
+
+	// headSHA is the newest commit of that branch, 40 hex digits.
+	// +required
+	// +kubebuilder:validation:MinLength=40
+	// +kubebuilder:validation:MaxLength=40
+	HeadSHA string `json:"headSHA,omitempty"`
+
+	// fork is set when the branch is of another repository, or of one that was deleted.
+	// +optional
+	Fork bool `json:"fork,omitempty"`
+
+	// draft is set when it is not to be merged yet.
+	// +optional
+	Draft bool `json:"draft,omitempty"`
+
+	// url of the page for people.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=512
+	URL string `json:"url,omitempty"`
 }
 
 // CommitStatus describes a commit.

@@ -21,6 +21,7 @@ import (
 	"katkit.dev/katkit/internal/cli/diff"
 	"katkit.dev/katkit/internal/cli/export"
 	"katkit.dev/katkit/internal/cli/get"
+	"katkit.dev/katkit/internal/cli/prs"
 	"katkit.dev/katkit/internal/cli/rerun"
 	runverb "katkit.dev/katkit/internal/cli/run"
 	"katkit.dev/katkit/internal/cli/runs"
@@ -102,6 +103,7 @@ func command(streams genericiooptions.IOStreams) *cobra.Command {
 		diff.NewCommand(streams, connect, userAgent),
 		runverb.NewCommand(streams, connect),
 		runs.NewCommand(streams, connect),
+		prs.NewCommand(streams, connect),
 		get.NewCommand(streams, connect),
 		approve.NewCommand(streams, connect),
 		cancel.NewCommand(streams, connect),

@@ -8,9 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	gogithub "github.com/google/go-github/v57/github"
 )
@@ -38,42 +36,6 @@ type Repository struct {
 	Private       bool
 }
 
-// Commit is one commit, made fit for showing.
-type Commit struct {
-	// SHA is 40 hex digits in lower case.
-	SHA string
-	// Message is the first line, at most [MaxMessageLength] characters.
-	Message string
-	// Author is the GitHub login, else the name in the commit.
-	Author string
-	// Time is when it was committed, in UTC.
-	Time time.Time
-	// URL is the page for people.
-	URL string
-}
-
-// PullRequest is one pull request as it is now.
-type PullRequest struct {
-	Number int
-	// Title is at most [MaxMessageLength] characters.
-	Title string
-	// Author is a GitHub login.
-	Author string
-	// HeadRef is the branch that is to be merged, HeadSHA its newest commit.
-	HeadRef, HeadSHA string
-	// HeadRepo is the owner/name that HeadRef is in; empty when that repository was deleted.
-	HeadRepo string
-	// BaseRef is the branch that it is to be merged into.
-	BaseRef string
-	// Fork: the head is in another repository than the pull request, or in a deleted one.
-	Fork  bool
-	Draft bool
-	// State is "open" or "closed".
-	State string
-	// URL is the page for people.
-	URL string
-}
-
 // CloneURL is where git fetches the repository (owner/name) from, without credentials.
 func (c *Client) CloneURL(repository string) string {
 	return c.host.CloneURL + repository + ".git"
@@ -85,7 +47,7 @@ func (c *Client) Repository(ctx context.Context, repository string) (Repository,
 	if err := c.get(ctx, repository, "", "", &answer); err != nil {
 		return Repository{}, err
 	}
-	if answer.GetFullName() == "" {
+	if !validRepository(answer.GetFullName()) || answer.GetID() < 1 {
 		return Repository{}, c.incomplete(repository, "")
 	}
 	return Repository{
@@ -93,93 +55,6 @@ func (c *Client) Repository(ctx context.Context, repository string) (Repository,
 		FullName:      answer.GetFullName(),
 		DefaultBranch: answer.GetDefaultBranch(),
 		Private:       answer.GetPrivate(),
-	}, nil
-}
-
-// Branch returns the newest commit of a branch, given without "refs/heads/".
-func (c *Client) Branch(ctx context.Context, repository, branch string) (Commit, error) {
-	what := "branch " + oneLine(branch, maxNameLength)
-	if !validBranch(branch) {
-		return Commit{}, c.malformed(repository, what, "it is not a branch name")
-	}
-	var answer gogithub.Branch
-	if err := c.get(ctx, repository, what, "/branches/"+url.PathEscape(branch), &answer); err != nil {
-		return Commit{}, err
-	}
-	return c.commit(repository, what, answer.GetCommit())
-}
-
-// Commit returns the commit of a full sha (40 hex digits). A commit that the repository has not is an
-// error of kind NotFound. The answer never changes and is not asked for again while the cache holds it.
-func (c *Client) Commit(ctx context.Context, repository, sha string) (Commit, error) {
-	what := "commit " + oneLine(sha, maxNameLength)
-	if !validSHA(sha) {
-		return Commit{}, c.malformed(repository, what, "a commit is named by its full sha of 40 hex digits in lower case")
-	}
-	key := keyOf(c.account, "commit", c.host.Name, repository, sha)
-	if known, ok := c.cache.entries.get(key); ok {
-		return known.(Commit), nil
-	}
-	var answer gogithub.RepositoryCommit
-	// The changed files come in pages; one is enough, since none is wanted.
-	if err := c.get(immutable(ctx), repository, what, "/commits/"+sha+"?per_page=1", &answer); err != nil {
-		return Commit{}, unknownCommit(err)
-	}
-	commit, err := c.commit(repository, what, &answer)
-	if err != nil {
-		return Commit{}, err
-	}
-	c.cache.entries.put(key, commit, int64(len(commit.Message)+len(commit.Author)+len(commit.URL))+entryOverhead)
-	return commit, nil
-}
-
-// IsAncestor tells whether a commit is one that another comes from, as GitHub compares them; both are full shas. It is
-// not when they are the same. When the repository has not both, the error is of kind NotFound.
-func (c *Client) IsAncestor(ctx context.Context, repository, sha, of string) (bool, error) {
-	what := "the comparison of " + oneLine(of, maxNameLength) + " and " + oneLine(sha, maxNameLength)
-	if !validSHA(sha) || !validSHA(of) {
-		return false, c.malformed(repository, what, "commits are named by their full shas of 40 hex digits in lower case")
-	}
-	var answer gogithub.CommitsComparison
-	// GitHub lists the changed files, which nobody wants here, on the first page only.
-	if err := c.get(ctx, repository, what, "/compare/"+of+"..."+sha+"?per_page=1&page=2", &answer); err != nil {
-		return false, err
-	}
-	switch answer.GetStatus() {
-	case "behind":
-		return true, nil
-	case "ahead", "identical", "diverged":
-		return false, nil
-	}
-	return false, c.incomplete(repository, what)
-}
-
-// PullRequest returns the pull request of a number, open or closed.
-func (c *Client) PullRequest(ctx context.Context, repository string, number int) (PullRequest, error) {
-	what := "pull request #" + strconv.Itoa(number)
-	if number < 1 {
-		return PullRequest{}, c.malformed(repository, what, "pull requests are numbered from 1")
-	}
-	var answer gogithub.PullRequest
-	if err := c.get(ctx, repository, what, "/pulls/"+strconv.Itoa(number), &answer); err != nil {
-		return PullRequest{}, err
-	}
-	head, base := answer.GetHead(), answer.GetBase()
-	if !validSHA(head.GetSHA()) || base.GetRepo().GetID() == 0 {
-		return PullRequest{}, c.incomplete(repository, what)
-	}
-	return PullRequest{
-		Number:   answer.GetNumber(),
-		Title:    oneLine(answer.GetTitle(), MaxMessageLength),
-		Author:   oneLine(answer.GetUser().GetLogin(), maxNameLength),
-		HeadRef:  head.GetRef(),
-		HeadSHA:  head.GetSHA(),
-		HeadRepo: head.GetRepo().GetFullName(),
-		BaseRef:  base.GetRef(),
-		Fork:     head.GetRepo().GetID() != base.GetRepo().GetID(),
-		Draft:    answer.GetDraft(),
-		State:    answer.GetState(),
-		URL:      answer.GetHTMLURL(),
 	}, nil
 }
 
@@ -274,23 +149,6 @@ func (c *Client) send(ctx context.Context, repository, path string, options ...g
 		return nil, err
 	}
 	return c.rest.BareDo(ctx, request)
-}
-
-func (c *Client) commit(repository, what string, answer *gogithub.RepositoryCommit) (Commit, error) {
-	if !validSHA(answer.GetSHA()) {
-		return Commit{}, c.incomplete(repository, what)
-	}
-	author := answer.GetAuthor().GetLogin()
-	if author == "" {
-		author = answer.GetCommit().GetAuthor().GetName()
-	}
-	return Commit{
-		SHA:     answer.GetSHA(),
-		Message: oneLine(firstLine(answer.GetCommit().GetMessage()), MaxMessageLength),
-		Author:  oneLine(author, maxNameLength),
-		Time:    answer.GetCommit().GetCommitter().GetDate().UTC(),
-		URL:     answer.GetHTMLURL(),
-	}, nil
 }
 
 func (c *Client) malformed(repository, what, message string) error {

@@ -122,7 +122,14 @@ func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 // errAnswerTooLarge ends the reading of a body that exceeds maxAnswerBytes.
 var errAnswerTooLarge = errors.New("the answer is too large")
 
-// bounding ends an answer's body with an error when it is longer than max bytes.
+type boundKey struct{}
+
+// bounded lets an answer be longer, or not as long, as others: limit bytes.
+func bounded(ctx context.Context, limit int64) context.Context {
+	return context.WithValue(ctx, boundKey{}, limit)
+}
+
+// bounding ends an answer's body with an error when it is longer than max bytes, or than its request says.
 type bounding struct {
 	max  int64
 	next http.RoundTripper
@@ -134,7 +141,11 @@ func (t *bounding) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	response.Body = &boundedBody{ReadCloser: response.Body, left: t.max}
+	left := t.max
+	if own, set := request.Context().Value(boundKey{}).(int64); set {
+		left = own
+	}
+	response.Body = &boundedBody{ReadCloser: response.Body, left: left}
 	return response, nil
 }
 

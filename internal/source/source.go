@@ -16,14 +16,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/link"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/rollout"
 	"katkit.dev/katkit/internal/domain/run"
 	"katkit.dev/katkit/internal/github"
 )
 
-// maxFile is the largest file that is read of a repository, in bytes (design §4).
-const maxFile = 256 << 10
+const (
+	// maxFile is the largest file that is read of a repository, in bytes (design §4).
+	maxFile = 256 << 10
+	// Bounds of a link's status.
+	maxCommits      = 10
+	maxPullRequests = 100
+)
 
 // Opener opens the repositories of links.
 type Opener struct {
@@ -35,20 +41,21 @@ type Opener struct {
 // Repository is a link's repository, open for reading.
 type Repository struct {
 	link   *v1alpha1.TenantRepoLink
+	name   string // owner/name as far as is known
 	client *github.Client
 }
 
 // Open reads the link's token. No request is sent to GitHub yet.
-func (o *Opener) Open(ctx context.Context, link *v1alpha1.TenantRepoLink) (*Repository, *problem.Problem) {
-	token, cause := o.token(ctx, link)
+func (o *Opener) Open(ctx context.Context, target *v1alpha1.TenantRepoLink) (*Repository, *problem.Problem) {
+	token, cause := o.token(ctx, target)
 	if cause != nil {
 		return nil, cause
 	}
-	c, err := o.GitHub.Client(link.Spec.Host, token)
+	c, err := o.GitHub.Client(target.Spec.Host, token)
 	if err != nil {
-		return nil, describe(link, err, v1alpha1.ReasonHostNotAllowed)
+		return nil, describe(target, err, v1alpha1.ReasonHostNotAllowed)
 	}
-	return &Repository{link: link, client: c}, nil
+	return &Repository{link: target, name: link.Repository(target), client: c}, nil
 }
 
 func (o *Opener) token(ctx context.Context, link *v1alpha1.TenantRepoLink) (string, *problem.Problem) {
@@ -74,19 +81,50 @@ func (o *Opener) token(ctx context.Context, link *v1alpha1.TenantRepoLink) (stri
 }
 
 // CloneURL is where git fetches the repository, without credentials.
-func (r *Repository) CloneURL() string { return r.client.CloneURL(r.link.Spec.Repository) }
+func (r *Repository) CloneURL() string { return r.client.CloneURL(r.name) }
 
-// HomeBranch returns the newest commit of the link's home branch.
-func (r *Repository) HomeBranch(ctx context.Context) (*v1alpha1.CommitStatus, *problem.Problem) {
-	commit, err := r.client.Branch(ctx, r.link.Spec.Repository, r.link.Spec.HomeBranch)
+// Look reads what a link's status tells of its repository. What has not changed since costs no rate limit.
+func (r *Repository) Look(ctx context.Context) (*link.Findings, *problem.Problem) {
+	repository, err := r.client.Repository(ctx, r.name)
 	if err != nil {
-		return nil, r.missing(ctx, err, v1alpha1.ReasonHomeBranchNotFound)
+		return nil, describe(r.link, err, v1alpha1.ReasonRepositoryNotFound)
 	}
-	status := &v1alpha1.CommitStatus{SHA: commit.SHA, Message: commit.Message, Author: commit.Author}
+	head, err := r.client.Branch(ctx, r.name, r.link.Spec.HomeBranch)
+	if err != nil {
+		return nil, describe(r.link, err, v1alpha1.ReasonHomeBranchNotFound)
+	}
+	commits, err := r.client.History(ctx, r.name, head.SHA, maxCommits)
+	if err != nil {
+		return nil, describe(r.link, err, v1alpha1.ReasonCommitNotFound)
+	}
+	pulls, more, err := r.client.OpenPullRequests(ctx, r.name, r.link.Spec.HomeBranch, maxPullRequests)
+	if err != nil {
+		return nil, describe(r.link, err, v1alpha1.ReasonRepositoryNotFound)
+	}
+	findings := &link.Findings{
+		Repository: v1alpha1.RepositoryStatus{ID: repository.ID, FullName: repository.FullName},
+		Commits:    []v1alpha1.CommitStatus{commitStatus(head)}, MorePullRequests: more,
+	}
+	for _, commit := range commits {
+		if commit.SHA != head.SHA && len(findings.Commits) < maxCommits {
+			findings.Commits = append(findings.Commits, commitStatus(commit))
+		}
+	}
+	for _, pull := range pulls {
+		findings.PullRequests = append(findings.PullRequests, v1alpha1.PullRequestStatus{
+			Number: int32(pull.Number), //nolint:gosec // the client refuses greater ones
+			Title:  pull.Title, Author: pull.Author, HeadRef: pull.HeadRef, HeadSHA: pull.HeadSHA, Fork: pull.Fork, Draft: pull.Draft, URL: pull.URL,
+		})
+	}
+	return findings, nil
+}
+
+func commitStatus(commit github.Commit) v1alpha1.CommitStatus {
+	status := v1alpha1.CommitStatus{SHA: commit.SHA, Message: commit.Message, Author: commit.Author}
 	if !commit.Time.IsZero() {
 		status.Time = new(metav1.NewTime(commit.Time))
 	}
-	return status, nil
+	return status
 }
 
 // Resolve finds the commit that a run asks for.
@@ -94,13 +132,13 @@ func (r *Repository) Resolve(ctx context.Context, selector v1alpha1.CommitSelect
 	var ref, sha string
 	switch {
 	case selector.Branch != "":
-		commit, err := r.client.Branch(ctx, r.link.Spec.Repository, selector.Branch)
+		commit, err := r.client.Branch(ctx, r.name, selector.Branch)
 		if err != nil {
 			return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
 		}
 		return run.Commit{SHA: commit.SHA, Message: commit.Message, Author: commit.Author, Ref: selector.Branch}, nil
 	case selector.PullRequest != 0:
-		pull, err := r.client.PullRequest(ctx, r.link.Spec.Repository, int(selector.PullRequest))
+		pull, err := r.client.PullRequest(ctx, r.name, int(selector.PullRequest))
 		if err != nil {
 			return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
 		}
@@ -108,7 +146,7 @@ func (r *Repository) Resolve(ctx context.Context, selector v1alpha1.CommitSelect
 	default:
 		sha = selector.SHA
 	}
-	commit, err := r.client.Commit(ctx, r.link.Spec.Repository, sha)
+	commit, err := r.client.Commit(ctx, r.name, sha)
 	if err != nil {
 		return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
 	}
@@ -119,7 +157,7 @@ func (r *Repository) Resolve(ctx context.Context, selector v1alpha1.CommitSelect
 // theirs. Commits that the repository does not know have no order.
 func (r *Repository) Older(ctx context.Context, receipts []v1alpha1.Receipt, sha string) *problem.Problem {
 	for _, receipt := range receipts {
-		older, err := r.client.IsAncestor(ctx, r.link.Spec.Repository, sha, receipt.PreviousSHA)
+		older, err := r.client.IsAncestor(ctx, r.name, sha, receipt.PreviousSHA)
 		switch {
 		case older:
 			return rollout.OlderCommit(receipt, sha)
@@ -129,7 +167,7 @@ func (r *Repository) Older(ctx context.Context, receipts []v1alpha1.Receipt, sha
 			return describe(r.link, err, v1alpha1.ReasonCommitNotFound)
 		}
 		// A repository that is hidden from the token looks the same, and says nothing about the commits.
-		if _, err := r.client.Repository(ctx, r.link.Spec.Repository); err != nil {
+		if _, err := r.client.Repository(ctx, r.name); err != nil {
 			return describe(r.link, err, v1alpha1.ReasonRepositoryNotFound)
 		}
 	}
@@ -139,7 +177,7 @@ func (r *Repository) Older(ctx context.Context, receipts []v1alpha1.Receipt, sha
 // File reads a file at a commit (40 hex digits). One that is not there is not a problem. One over 256 KiB is
 // a problem with the given reason.
 func (r *Repository) File(ctx context.Context, path, sha, tooLarge string) (run.File, *problem.Problem) {
-	content, err := r.client.File(ctx, r.link.Spec.Repository, path, sha, maxFile)
+	content, err := r.client.File(ctx, r.name, path, sha, maxFile)
 	switch github.KindOf(err) {
 	case "":
 		if err != nil {
@@ -160,7 +198,7 @@ func (r *Repository) File(ctx context.Context, path, sha, tooLarge string) (run.
 // itself, or hidden from this token, which GitHub answers in the same way.
 func (r *Repository) missing(ctx context.Context, err error, reason string) *problem.Problem {
 	if github.KindOf(err) == github.KindNotFound {
-		if _, repositoryErr := r.client.Repository(ctx, r.link.Spec.Repository); repositoryErr != nil {
+		if _, repositoryErr := r.client.Repository(ctx, r.name); repositoryErr != nil {
 			return describe(r.link, repositoryErr, v1alpha1.ReasonRepositoryNotFound)
 		}
 	}

@@ -31,6 +31,14 @@ func FuzzView(f *testing.F) {
 		if len(rows) != 3 {
 			t.Errorf("%d rows", len(rows))
 		}
+		link := &v1alpha1.TenantRepoLink{}
+		link.Status.PullRequests = []v1alpha1.PullRequestStatus{{Number: 1, Title: one, Author: two, HeadRef: three, HeadSHA: one, Fork: true}}
+		link.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Reason: two, Message: three}}
+		s.Run.Spec.Commit.PullRequest = 1
+		rows = append(append(rows, view.Pulls(link, []v1alpha1.CIRun{*s.Run})...), view.NotReady(link))
+		if len(rows) != 6 {
+			t.Errorf("rows %q", rows)
+		}
 		if len(lines) > 60+count {
 			t.Errorf("%d lines", len(lines))
 		}

@@ -2,6 +2,7 @@ package view_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -157,6 +158,33 @@ func TestTable(t *testing.T) {
 	golden(t, "table-all.txt", view.Table(runs, noon, true))
 }
 
+func TestPulls(t *testing.T) {
+	link := &v1alpha1.TenantRepoLink{}
+	for number, pull := range []v1alpha1.PullRequestStatus{
+		{Title: "Mend the basket", Author: "ann", HeadRef: "basket", HeadSHA: strings.Repeat("5c1fe1b", 6)[:40]},
+		{Title: "Try a new font", Author: "ben", HeadRef: "font", HeadSHA: strings.Repeat("a0b1c2d", 6)[:40], Draft: true},
+		{Title: "Fix a typo", Author: "stranger", HeadRef: "main", HeadSHA: strings.Repeat("0f1e2d3", 6)[:40], Fork: true},
+	} {
+		pull.Number = int32(42 - number)
+		link.Status.PullRequests = append(link.Status.PullRequests, pull)
+	}
+	var runs []v1alpha1.CIRun
+	for i, c := range []struct {
+		pull  int32
+		state v1alpha1.RunState
+		sha   string
+	}{{42, v1alpha1.RunRunning, ""}, {42, v1alpha1.RunFailed, "1111111"}, {41, v1alpha1.RunSucceeded, "2222222"}, {0, v1alpha1.RunFailed, "3333333"}} {
+		run := v1alpha1.CIRun{}
+		run.Name, run.CreationTimestamp = fmt.Sprintf("shop-%d", i), *ago(time.Duration(i) * time.Minute)
+		run.Spec.Commit.PullRequest, run.Status.State = c.pull, c.state
+		if c.sha != "" {
+			run.Status.SHA = strings.Repeat(c.sha, 6)[:40]
+		}
+		runs = append(runs, run)
+	}
+	golden(t, "pulls.txt", view.Pulls(link, runs))
+}
+
 // TestLog takes one run through its life. What is told is never told again, in whatever order run and Phases are read.
 func TestLog(t *testing.T) {
 	var log view.Log
@@ -190,7 +218,7 @@ func TestTheManual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"table.txt", "failed.txt", "log.txt"} {
+	for _, name := range []string{"table.txt", "pulls.txt", "failed.txt", "log.txt"} {
 		shown, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)

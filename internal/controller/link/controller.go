@@ -93,7 +93,7 @@ func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink)
 	}
 	repository, cause := c.Source.Open(ctx, link)
 	if cause == nil {
-		observation.Head, cause = repository.HomeBranch(ctx)
+		observation.Findings, cause = repository.Look(ctx)
 	}
 	observation.Problem = cause
 	return observation, nil

@@ -97,6 +97,9 @@ func (c *Controller) tenancy(ctx context.Context, run *v1alpha1.CIRun, m *domain
 	if err != nil {
 		return nil, fmt.Errorf("reading its link: %w", err)
 	}
+	if cause := domainlink.Replaced(m.Link); cause != nil {
+		return cause, nil
+	}
 	var classes v1alpha1.BuilderClassList
 	if err := c.Client.List(ctx, &classes); err != nil {
 		return nil, fmt.Errorf("listing builder classes: %w", err)

@@ -3,7 +3,10 @@
 package link
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,10 +25,21 @@ const (
 // Observation is all that Decide looks at.
 type Observation struct {
 	Link *v1alpha1.TenantRepoLink
-	// Head is the newest commit of the home branch; nil when Problem is set.
-	Head *v1alpha1.CommitStatus
+	// Findings are what GitHub says; nil when Problem is set.
+	Findings *Findings
 	// Problem stands in the way of the link; nil when nothing does.
 	Problem *problem.Problem
+}
+
+// Findings are what GitHub says of a link's repository.
+type Findings struct {
+	Repository v1alpha1.RepositoryStatus
+	// Commits are the newest ones of the home branch, the newest first; one at least.
+	Commits []v1alpha1.CommitStatus
+	// PullRequests are the open ones into the home branch, in any order.
+	PullRequests []v1alpha1.PullRequestStatus
+	// MorePullRequests: there are more.
+	MorePullRequests bool
 }
 
 // Plan is what is to be done.
@@ -50,22 +64,71 @@ func Decide(o Observation, now time.Time) Plan {
 		Type: v1alpha1.ConditionReady, ObservedGeneration: o.Link.Generation,
 		LastTransitionTime: metav1.NewTime(now.Truncate(time.Second)),
 	}
+	cause := o.Problem
+	if cause == nil {
+		cause = replaced(o.Link, o.Findings.Repository)
+	}
 	switch {
-	case o.Problem == nil:
-		plan.Status.HomeBranch = o.Head
+	case cause == nil:
+		note(&plan.Status, *o.Findings)
 		ready.Status, ready.Reason = metav1.ConditionTrue, v1alpha1.ReasonReady
-		ready.Message = fmt.Sprintf("branch %s of %s was found", o.Link.Spec.HomeBranch, o.Link.Spec.Repository)
-	case o.Problem.Transient:
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionUnknown, o.Problem.Reason, o.Problem.Message
+		ready.Message = found(o.Link.Spec, o.Findings.Repository.FullName)
+	case cause.Transient:
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionUnknown, cause.Reason, cause.Message
 		plan.RequeueAfter = retryInterval
-		if o.Problem.RetryAfter > 0 {
-			plan.RequeueAfter = o.Problem.RetryAfter
+		if cause.RetryAfter > 0 {
+			plan.RequeueAfter = cause.RetryAfter
 		}
 	default:
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, o.Problem.Reason, o.Problem.Message
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, cause.Reason, cause.Message
 	}
 	meta.SetStatusCondition(&plan.Status.Conditions, ready)
 	return plan
+}
+
+// note puts what GitHub says into the status.
+func note(status *v1alpha1.TenantRepoLinkStatus, findings Findings) {
+	status.Repository = &findings.Repository
+	status.HomeBranch, status.Commits = &findings.Commits[0], findings.Commits
+	status.PullRequests, status.MorePullRequests = slices.Clone(findings.PullRequests), findings.MorePullRequests
+	slices.SortFunc(status.PullRequests, func(a, b v1alpha1.PullRequestStatus) int { return cmp.Compare(b.Number, a.Number) })
+}
+
+// found is what a person reads of a link that works. A name in another letter case is the same name.
+func found(spec v1alpha1.TenantRepoLinkSpec, fullName string) string {
+	message := fmt.Sprintf("branch %s of %s was found", spec.HomeBranch, spec.Repository)
+	if !strings.EqualFold(fullName, spec.Repository) {
+		message += fmt.Sprintf("; the repository is called %s now", fullName)
+	}
+	return message
+}
+
+// replaced is the problem of a name that another repository has now: it may be somebody else's, and its code runs in the tenant.
+func replaced(link *v1alpha1.TenantRepoLink, now v1alpha1.RepositoryStatus) *problem.Problem {
+	known := link.Status.Repository
+	if known == nil || known.ID == now.ID {
+		return nil
+	}
+	return problem.Config(v1alpha1.ReasonRepositoryReplaced,
+		"%s is another repository (number %d) than the one that was linked (number %d), and nothing of it is run: if that is meant, delete this link and make it again",
+		now.FullName, now.ID, known.ID)
+}
+
+// Replaced is the problem that a link's last check found with the identity of its repository; nil when it found none.
+func Replaced(link *v1alpha1.TenantRepoLink) *problem.Problem {
+	ready := meta.FindStatusCondition(link.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Reason != v1alpha1.ReasonRepositoryReplaced {
+		return nil
+	}
+	return problem.Config(ready.Reason, "%s", ready.Message)
+}
+
+// Repository is the name by which GitHub is asked for a link's repository: the one that it has now, where that is known.
+func Repository(link *v1alpha1.TenantRepoLink) string {
+	if link.Status.Repository != nil {
+		return link.Status.Repository.FullName
+	}
+	return link.Spec.Repository
 }
 
 func pollInterval(link *v1alpha1.TenantRepoLink) time.Duration {

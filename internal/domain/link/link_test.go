@@ -16,9 +16,26 @@ import (
 var (
 	now  = time.Date(2024, 5, 6, 7, 8, 9, 987654321, time.UTC)
 	then = metav1.NewTime(now.Add(-time.Hour).Truncate(time.Second))
-	head = &v1alpha1.CommitStatus{SHA: strings.Repeat("a", 40), Message: "New"}
-	old  = &v1alpha1.CommitStatus{SHA: strings.Repeat("b", 40), Message: "Old"}
+	head = v1alpha1.CommitStatus{SHA: strings.Repeat("a", 40), Message: "New"}
+	old  = v1alpha1.CommitStatus{SHA: strings.Repeat("b", 40), Message: "Old"}
 )
+
+// see is what GitHub says of a repository whose home branch has these commits.
+func see(commits ...v1alpha1.CommitStatus) *link.Findings {
+	return &link.Findings{
+		Repository: v1alpha1.RepositoryStatus{ID: 7, FullName: "acme/taskrunner"}, Commits: commits,
+		PullRequests: []v1alpha1.PullRequestStatus{{Number: 3, HeadSHA: old.SHA}, {Number: 12, HeadSHA: head.SHA}, {Number: 5, HeadSHA: old.SHA}},
+	}
+}
+
+// seen is the status after that.
+func seen(conditions []metav1.Condition, commits ...v1alpha1.CommitStatus) v1alpha1.TenantRepoLinkStatus {
+	return v1alpha1.TenantRepoLinkStatus{
+		Conditions: conditions, HomeBranch: &commits[0], Commits: commits,
+		Repository:   &v1alpha1.RepositoryStatus{ID: 7, FullName: "acme/taskrunner"},
+		PullRequests: []v1alpha1.PullRequestStatus{{Number: 12, HeadSHA: head.SHA}, {Number: 5, HeadSHA: old.SHA}, {Number: 3, HeadSHA: old.SHA}},
+	}
+}
 
 func ready(status metav1.ConditionStatus, reason, message string, since metav1.Time) []metav1.Condition {
 	return []metav1.Condition{{
@@ -32,30 +49,53 @@ func TestDecide(t *testing.T) {
 	missing := problem.Config(v1alpha1.ReasonTokenMissing, "no token")
 	limited := problem.Transient(v1alpha1.ReasonRateLimited, "limited")
 	limited.RetryAfter = 7 * time.Minute
-	was := v1alpha1.TenantRepoLinkStatus{HomeBranch: old, Conditions: ready(metav1.ConditionTrue, v1alpha1.ReasonReady, found, then)}
+	was := seen(ready(metav1.ConditionTrue, v1alpha1.ReasonReady, found, then), old)
+	renamed, shouted, another := see(head), see(head), see(head)
+	renamed.Repository.FullName = "acme/jobs"
+	shouted.Repository.FullName = "Acme/TaskRunner"
+	another.Repository.ID = 8
+	inStatus := func(status v1alpha1.TenantRepoLinkStatus, name string) v1alpha1.TenantRepoLinkStatus {
+		status.Repository = &v1alpha1.RepositoryStatus{ID: 7, FullName: name}
+		return status
+	}
 
 	for name, c := range map[string]struct {
 		before v1alpha1.TenantRepoLinkStatus
 		poll   time.Duration
-		head   *v1alpha1.CommitStatus
+		sees   *link.Findings
 		cause  *problem.Problem
 		want   link.Plan
 	}{
-		"a new link that works is ready": {head: head, want: link.Plan{
-			Status:       v1alpha1.TenantRepoLinkStatus{HomeBranch: head, Conditions: ready(metav1.ConditionTrue, v1alpha1.ReasonReady, found, second)},
+		"a new link that works is ready": {sees: see(head, old), want: link.Plan{
+			Status:       seen(ready(metav1.ConditionTrue, v1alpha1.ReasonReady, found, second), head, old),
 			RequeueAfter: time.Minute,
 		}},
-		"a new commit is told, and Ready stays since when it was": {before: was, head: head, poll: 10 * time.Second, want: link.Plan{
-			Status:       v1alpha1.TenantRepoLinkStatus{HomeBranch: head, Conditions: ready(metav1.ConditionTrue, v1alpha1.ReasonReady, found, then)},
+		"a new commit is told, and Ready stays since when it was": {before: was, sees: see(head, old), poll: 10 * time.Second, want: link.Plan{
+			Status:       seen(ready(metav1.ConditionTrue, v1alpha1.ReasonReady, found, then), head, old),
 			RequeueAfter: 10 * time.Second,
 		}},
+		"a repository that was renamed goes on under its new name": {before: was, sees: renamed, want: link.Plan{
+			Status: inStatus(seen(ready(metav1.ConditionTrue, v1alpha1.ReasonReady,
+				found+"; the repository is called acme/jobs now", then), head), "acme/jobs"),
+			RequeueAfter: time.Minute,
+		}},
+		"a name in another letter case is the same": {before: was, sees: shouted, want: link.Plan{
+			Status:       inStatus(seen(ready(metav1.ConditionTrue, v1alpha1.ReasonReady, found, then), head), "Acme/TaskRunner"),
+			RequeueAfter: time.Minute,
+		}},
+		"another repository of the same name is refused": {before: was, sees: another, want: link.Plan{
+			Status: seen(ready(metav1.ConditionFalse, v1alpha1.ReasonRepositoryReplaced,
+				"acme/taskrunner is another repository (number 8) than the one that was linked (number 7), and nothing of it is run: "+
+					"if that is meant, delete this link and make it again", second), old),
+			RequeueAfter: time.Minute,
+		}},
 		"what a person has to mend is not ready, and polled": {before: was, cause: missing, want: link.Plan{
-			Status:       v1alpha1.TenantRepoLinkStatus{HomeBranch: old, Conditions: ready(metav1.ConditionFalse, v1alpha1.ReasonTokenMissing, "no token", second)},
+			Status:       seen(ready(metav1.ConditionFalse, v1alpha1.ReasonTokenMissing, "no token", second), old),
 			RequeueAfter: time.Minute,
 		}},
 		"what passes by itself is unknown, and soon tried again": {before: was, poll: time.Hour,
 			cause: problem.Transient(v1alpha1.ReasonGitHubUnavailable, "no answer"), want: link.Plan{
-				Status:       v1alpha1.TenantRepoLinkStatus{HomeBranch: old, Conditions: ready(metav1.ConditionUnknown, v1alpha1.ReasonGitHubUnavailable, "no answer", second)},
+				Status:       seen(ready(metav1.ConditionUnknown, v1alpha1.ReasonGitHubUnavailable, "no answer", second), old),
 				RequeueAfter: 15 * time.Second,
 			}},
 		"a rate limit says itself when to try again": {cause: limited, want: link.Plan{
@@ -73,7 +113,7 @@ func TestDecide(t *testing.T) {
 				l.Spec.PollInterval = &metav1.Duration{Duration: c.poll}
 			}
 			input := l.DeepCopy()
-			got := link.Decide(link.Observation{Link: l, Head: c.head, Problem: c.cause}, now)
+			got := link.Decide(link.Observation{Link: l, Findings: c.sees, Problem: c.cause}, now)
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -81,7 +121,7 @@ func TestDecide(t *testing.T) {
 				t.Errorf("the input was changed (-before +after)\n%s", diff)
 			}
 			l.Status = got.Status
-			again := link.Decide(link.Observation{Link: l, Head: c.head, Problem: c.cause}, now.Add(time.Hour))
+			again := link.Decide(link.Observation{Link: l, Findings: c.sees, Problem: c.cause}, now.Add(time.Hour))
 			if diff := cmp.Diff(got, again); diff != "" {
 				t.Errorf("an unchanged repository is written again (-first +second)\n%s", diff)
 			}

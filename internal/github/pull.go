@@ -1,0 +1,173 @@
+package github
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	gogithub "github.com/google/go-github/v57/github"
+)
+
+const (
+	pullsPerPage = 30
+	// maxPullsBytes bounds a page of pull requests. GitHub lists each with its description, of 64 Ki characters at most, and
+	// anybody may write one.
+	maxPullsBytes = 16 << 20
+)
+
+// PullRequest is one pull request as it is now.
+type PullRequest struct {
+	Number int
+	// Title is at most [MaxMessageLength] characters.
+	Title string
+	// Author is a GitHub login.
+	Author string
+	// HeadRef is the branch that is to be merged, HeadSHA its newest commit.
+	HeadRef, HeadSHA string
+	// HeadRepo is the owner/name that HeadRef is in; empty when that repository was deleted.
+	HeadRepo string
+	// BaseRef is the branch that it is to be merged into.
+	BaseRef string
+	// Fork: the head is in another repository than the pull request, or in a deleted one.
+	Fork  bool
+	Draft bool
+	// State is "open" or "closed".
+	State string
+	// URL is the page for people.
+	URL string
+}
+
+// PullRequest returns the pull request of a number, open or closed.
+func (c *Client) PullRequest(ctx context.Context, repository string, number int) (PullRequest, error) {
+	what := "pull request #" + strconv.Itoa(number)
+	if number < 1 {
+		return PullRequest{}, c.malformed(repository, what, "pull requests are numbered from 1")
+	}
+	var answer gogithub.PullRequest
+	if err := c.get(ctx, repository, what, "/pulls/"+strconv.Itoa(number), &answer); err != nil {
+		return PullRequest{}, err
+	}
+	return c.pull(repository, what, &answer)
+}
+
+// OpenPullRequests returns the open pull requests into a branch, those first that were updated last; limit at most, and
+// whether there are more. What has not changed since it was last asked for costs no rate limit.
+func (c *Client) OpenPullRequests(ctx context.Context, repository, base string, limit int) (pulls []PullRequest, more bool, err error) {
+	what := "the pull requests into " + oneLine(base, maxNameLength)
+	if !validBranch(base) {
+		return nil, false, c.malformed(repository, what, "it is not a branch name")
+	}
+	listed := map[int]bool{} // one that is updated meanwhile moves from a page to another
+	for number := 1; len(pulls) < limit && number <= limit/pullsPerPage+2; number++ {
+		page, err := c.pullPage(ctx, repository, what, base, number)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, pull := range page.pulls {
+			if !listed[pull.Number] {
+				listed[pull.Number] = true
+				pulls = append(pulls, pull)
+			}
+		}
+		if more = page.more; !more {
+			break
+		}
+	}
+	if len(pulls) > limit {
+		return pulls[:limit], true, nil
+	}
+	return pulls, more, nil
+}
+
+// pullPage is a page of pull requests as it is remembered: of GitHub's answer a hundredth.
+type pullPage struct {
+	etag  string
+	pulls []PullRequest
+	more  bool
+}
+
+func (c *Client) pullPage(ctx context.Context, repository, what, base string, number int) (pullPage, error) {
+	query := url.Values{
+		"state": {"open"}, "base": {base}, "sort": {"updated"}, "direction": {"desc"},
+		"per_page": {strconv.Itoa(pullsPerPage)}, "page": {strconv.Itoa(number)},
+	}.Encode()
+	key := keyOf(c.account, "pulls", c.host.Name, repository, query)
+	value, _ := c.cache.entries.get(key)
+	known, remembered := value.(pullPage)
+	response, err := c.send(bounded(immutable(ctx), maxPullsBytes), repository, "/pulls?"+query, func(request *http.Request) {
+		if remembered {
+			request.Header.Set("If-None-Match", known.etag)
+		}
+	})
+	if answered, failed := errors.AsType[*gogithub.ErrorResponse](err); failed && remembered && statusOf(answered.Response) == http.StatusNotModified {
+		return known, nil
+	}
+	if err != nil {
+		return pullPage{}, c.failure(repository, what, err)
+	}
+	defer response.Body.Close()
+	page := pullPage{etag: response.Header.Get("ETag"), more: response.NextPage != 0}
+	if page.pulls, err = c.decodePulls(response.Body, repository, what); err != nil {
+		return pullPage{}, c.failure(repository, what, err)
+	}
+	if page.etag != "" {
+		cost := int64(entryOverhead)
+		for _, pull := range page.pulls {
+			cost += pull.cost()
+		}
+		c.cache.entries.put(key, page, cost)
+	}
+	return page, nil
+}
+
+// decodePulls holds one of GitHub's pull requests in memory at a time.
+func (c *Client) decodePulls(body io.Reader, repository, what string) ([]PullRequest, error) {
+	decoder := json.NewDecoder(body)
+	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
+		return nil, errors.Join(c.incomplete(repository, what), err)
+	}
+	var pulls []PullRequest
+	for decoder.More() {
+		var answer gogithub.PullRequest
+		if err := decoder.Decode(&answer); err != nil {
+			return nil, err
+		}
+		pull, err := c.pull(repository, what, &answer)
+		if err != nil {
+			return nil, err
+		}
+		pulls = append(pulls, pull)
+	}
+	_, err := decoder.Token() // an answer that was cut off has no end
+	return pulls, err
+}
+
+func (c *Client) pull(repository, what string, answer *gogithub.PullRequest) (PullRequest, error) {
+	head, base := answer.GetHead(), answer.GetBase()
+	if !validSHA(head.GetSHA()) || base.GetRepo().GetID() == 0 || answer.GetNumber() < 1 || answer.GetNumber() > math.MaxInt32 {
+		return PullRequest{}, c.incomplete(repository, what)
+	}
+	return PullRequest{
+		Number:   answer.GetNumber(),
+		Title:    oneLine(answer.GetTitle(), MaxMessageLength),
+		Author:   oneLine(answer.GetUser().GetLogin(), maxNameLength),
+		HeadRef:  oneLine(head.GetRef(), maxNameLength),
+		HeadSHA:  head.GetSHA(),
+		HeadRepo: oneLine(head.GetRepo().GetFullName(), maxNameLength),
+		BaseRef:  oneLine(base.GetRef(), maxNameLength),
+		Fork:     head.GetRepo().GetID() != base.GetRepo().GetID(),
+		Draft:    answer.GetDraft(),
+		State:    answer.GetState(),
+		URL:      oneLine(answer.GetHTMLURL(), MaxMessageLength),
+	}, nil
+}
+
+// cost is about what a pull request takes in memory, in bytes.
+func (p PullRequest) cost() int64 {
+	return int64(len(p.Title)+len(p.Author)+len(p.HeadRef)+len(p.HeadSHA)+len(p.HeadRepo)+len(p.BaseRef)+len(p.URL)) + entryOverhead
+}
