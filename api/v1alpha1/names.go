@@ -42,6 +42,12 @@ const (
 	AnnotationChangeCause = "kubernetes.io/change-cause"
 )
 
+// AnnotationSyncRequested on a TenantRepoLink asks for its repository to be looked at now, before the next poll. The value is
+// when it was asked, in UTC with up to nanoseconds as RFC 3339 writes it, a space, and what made it come: the name of GitHub's
+// event, as in "2026-01-02T03:04:05.123456789Z push". The link controller acts on every change of the value, whatever it
+// is, so people may set it too.
+const AnnotationSyncRequested = "katkit.dev/sync-requested"
+
 // FinalizerDeployment on a Phase of type Deployment keeps it until it has ended, so that a deployment whose run is deleted
 // half way is taken back first.
 const FinalizerDeployment = "katkit.dev/deployment"

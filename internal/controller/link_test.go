@@ -112,6 +112,33 @@ var _ = Describe("A person who links a repository", func() {
 		t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady)
 	})
 
+	It("need not wait for the poll when somebody asks for a look now", func() {
+		t := newTenant()
+		first := t.commit()
+		t.link(func(l *v1alpha1.TenantRepoLink) { l.Spec.PollInterval = &metav1.Duration{Duration: time.Hour} })
+		head := func() string {
+			link := get(&v1alpha1.TenantRepoLink{}, t.namespace, linkName)
+			if link.Status.HomeBranch == nil {
+				return ""
+			}
+			return link.Status.HomeBranch.SHA
+		}
+		Eventually(head).Should(Equal(first))
+		annotate := func(name, value string) {
+			change(&v1alpha1.TenantRepoLink{}, t.namespace, linkName, func(l *v1alpha1.TenantRepoLink) {
+				l.Annotations = map[string]string{name: value}
+			})
+		}
+		second := t.commit(map[string]string{"more": "x"})
+		annotate("other.example/note", "now")
+		Consistently(head).Should(Equal(first), "no other annotation asks for it")
+		annotate(v1alpha1.AnnotationSyncRequested, "now")
+		Eventually(head).Should(Equal(second))
+		third := t.commit(map[string]string{"more": "y"})
+		annotate(v1alpha1.AnnotationSyncRequested, "again")
+		Eventually(head).Should(Equal(third))
+	})
+
 	It("waits for GitHub's rate limit, and no longer than that", func() {
 		t := newTenant()
 		t.commit()

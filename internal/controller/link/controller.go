@@ -2,6 +2,8 @@
 // tenant, that GitHub answers for its repository, and that its home branch is there, and says so in the
 // condition Ready.
 //
+// A change of the annotation katkit.dev/sync-requested makes the next look come now.
+//
 // What always holds: a status is written only when it changes; an unchanged repository costs no rate limit.
 package link
 
@@ -20,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -53,11 +56,23 @@ type Controller struct {
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("tenantrepolink").
-		For(&v1alpha1.TenantRepoLink{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.TenantRepoLink{}, builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, syncRequested()))).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.linksIn), builder.OnlyMetadata,
 			builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers, NewQueue: fairqueue.New(c.Workers)}).
 		Complete(c)
+}
+
+// syncRequested lets updates through that ask for a link to be looked at now.
+func syncRequested() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return e.ObjectOld.GetAnnotations()[v1alpha1.AnnotationSyncRequested] != e.ObjectNew.GetAnnotations()[v1alpha1.AnnotationSyncRequested]
+		},
+	}
 }
 
 // Reconcile checks one link.
