@@ -41,7 +41,9 @@ type Commit struct {
 	// Branch it is added to; empty: the default branch. A new branch starts at From.
 	Branch string `json:"branch,omitempty"`
 	// From is the branch or sha that a new branch starts at; empty: the default branch, if it has commits.
-	From    string `json:"from,omitempty"`
+	From string `json:"from,omitempty"`
+	// Force: a branch that is there starts at From, too, as after a push by force.
+	Force   bool   `json:"force,omitempty"`
 	Message string `json:"message"`
 	// Author is a login; empty: "octocat".
 	Author string `json:"author,omitempty"`
@@ -124,7 +126,7 @@ func (r *Repository) Commit(commit Commit) (sha string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := r.server.git(r.dir, fastImport(commit, from, r.server.now()), "fast-import", "--quiet"); err != nil {
+	if _, err := r.server.git(r.dir, fastImport(commit, from, r.server.now()), "fast-import", "--quiet", "--force"); err != nil {
 		return "", fmt.Errorf("repository %s: commit to %s: %w", r.Name(), commit.Branch, err)
 	}
 	if sha, err = r.Head(commit.Branch); err != nil {
@@ -135,7 +137,7 @@ func (r *Repository) Commit(commit Commit) (sha string, err error) {
 
 // startOf is the parent of a new commit; "" when it is the first one.
 func (r *Repository) startOf(commit Commit) (string, error) {
-	if tip, err := r.branch(commit.Branch); err == nil {
+	if tip, err := r.branch(commit.Branch); err == nil && !commit.Force {
 		return tip.sha, nil
 	}
 	if commit.From == "" {
