@@ -24,6 +24,10 @@ func releaseBad(ctx context.Context, sha string) {
 	Expect(suite.tag(ctx, suite.images.Agent, suite.serviceImage(sha))).To(Succeed())
 }
 
+// settle is how long a Pod has to be ready until it counts, in seconds: a program without a readiness probe is ready as soon as
+// it has started, and may crash only then.
+const settle = 3
+
 // hardly lets a rollout make progress for ten seconds only.
 func hardly(d *appsv1.Deployment) { d.Spec.ProgressDeadlineSeconds = new(int32(10)) }
 
@@ -51,6 +55,7 @@ func (t *tenant) statefulSet(ctx context.Context, policy appsv1.PodManagementPol
 		ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "web"},
 		Spec: appsv1.StatefulSetSpec{
 			Replicas: new(int32(2)), Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template, PodManagementPolicy: policy,
+			MinReadySeconds: settle,
 		},
 	}
 	Expect(suite.Client.Create(ctx, s)).To(Succeed())
@@ -97,6 +102,7 @@ var _ = Describe("A rollout that fails tells the real reason and is taken back:"
 	It("a program that crashes, with its exit code and its last words", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
 		t.service(ctx, "web", func(d *appsv1.Deployment) {
+			d.Spec.MinReadySeconds = settle
 			d.Spec.Template.Spec.Containers[0].Command = []string{"sh", "-c", needsCurl}
 		})
 		t.expectTakenBack(ctx, t.runOf(ctx, newBad(ctx)), "Deployment", v1alpha1.ReasonCrashLoop, 45*time.Second,
@@ -180,7 +186,7 @@ var _ = Describe("A rollout that fails tells the real reason and is taken back:"
 		template.Spec.Containers[0].Command = []string{"sh", "-c", needsCurl}
 		d := &appsv1.DaemonSet{
 			ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "web"},
-			Spec:       appsv1.DaemonSetSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template},
+			Spec:       appsv1.DaemonSetSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template, MinReadySeconds: settle},
 		}
 		Expect(suite.Client.Create(ctx, d)).To(Succeed())
 		Eventually(func(g Gomega, ctx context.Context) {
