@@ -27,21 +27,23 @@ func New(workers int) func(name string, limiter workqueue.TypedRateLimiter[recon
 			TypedRateLimitingInterface: workqueue.NewTypedRateLimitingQueueWithConfig(limiter,
 				workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: name, DelayingQueue: delaying}),
 			share: max(workers/tenantsToBlock, 1), busy: map[string]int{},
-			parked: map[string][]reconcile.Request{}, isParked: map[reconcile.Request]bool{},
+			parked: map[string][]reconcile.Request{}, isParked: map[reconcile.Request]bool{}, promised: map[reconcile.Request]bool{},
 		}
 	}
 }
 
-// queue holds back what is over its tenant's share: it is parked until one of the tenant's is done.
+// queue holds back what is over its tenant's share: it is parked until one of the tenant's is done, whose worker it gets.
+// While something of a tenant is parked, the tenant has its whole share.
 type queue struct {
 	workqueue.TypedRateLimitingInterface[reconcile.Request]
 	// share is how many workers a tenant has at most.
 	share int
 
 	mu       sync.Mutex
-	busy     map[string]int // workers by tenant
+	busy     map[string]int // workers by tenant, those included that are promised
 	parked   map[string][]reconcile.Request
 	isParked map[reconcile.Request]bool
+	promised map[reconcile.Request]bool // a worker, whatever comes meanwhile
 }
 
 // Get waits for a request whose tenant has not its share of the workers.
@@ -60,38 +62,41 @@ func (q *queue) admit(request reconcile.Request) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	tenant := request.Namespace
-	if q.busy[tenant] < q.share {
+	switch {
+	case q.promised[request]:
+		delete(q.promised, request)
+		return true
+	case q.busy[tenant] < q.share:
 		q.busy[tenant]++
 		return true
-	}
-	if !q.isParked[request] {
+	case !q.isParked[request]:
 		q.isParked[request] = true
 		q.parked[tenant] = append(q.parked[tenant], request)
 	}
 	return false
 }
 
-// Done gives the worker back, and lets the next one in that was parked.
+// Done gives the worker back, or promises it to the request of the tenant that was parked first.
 func (q *queue) Done(request reconcile.Request) {
 	next, found := q.release(request.Namespace)
-	q.TypedRateLimitingInterface.Done(request)
 	if found {
 		q.Add(next)
 	}
+	q.TypedRateLimitingInterface.Done(request)
 }
 
 func (q *queue) release(tenant string) (next reconcile.Request, found bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if waiting := q.parked[tenant]; len(waiting) > 0 {
+		next, q.parked[tenant] = waiting[0], waiting[1:]
+		delete(q.isParked, next)
+		q.promised[next] = true
+		return next, true
+	}
+	delete(q.parked, tenant)
 	if q.busy[tenant]--; q.busy[tenant] == 0 {
 		delete(q.busy, tenant)
 	}
-	waiting := q.parked[tenant]
-	if len(waiting) == 0 {
-		delete(q.parked, tenant)
-		return next, false
-	}
-	q.parked[tenant] = waiting[1:]
-	delete(q.isParked, waiting[0])
-	return waiting[0], true
+	return next, false
 }

@@ -148,6 +148,47 @@ func TestATenantHasItsShareOfTheWorkers(t *testing.T) {
 	})
 }
 
+// TestWhatComesAgainAndAgainLetsOthersOfItsTenantIn: each is worked on for long, and asks for itself anew meanwhile.
+func TestWhatComesAgainAndAgainLetsOthersOfItsTenantIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		queue := fairqueue.New(8)("", workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()) // so that the share is 2
+		var mu sync.Mutex
+		times := map[string]int{}
+		for i := range 20 {
+			add(queue, fmt.Sprintf("slow/%d", i))
+		}
+		for range 8 {
+			go func() {
+				for {
+					got, shutdown := queue.Get()
+					if shutdown {
+						return
+					}
+					mu.Lock()
+					times[got.Name]++
+					mu.Unlock()
+					queue.Add(got)
+					pass(10 * time.Second)
+					queue.Done(got)
+				}
+			}()
+		}
+		pass(301 * time.Second) // 2 at once, of 10 s: 3 times 20
+		mu.Lock()
+		for name, n := range times {
+			if n < 3 || n > 4 {
+				t.Errorf("%s had its turn %d times", name, n)
+			}
+		}
+		if len(times) != 20 {
+			t.Errorf("%d of 20 had a turn", len(times))
+		}
+		mu.Unlock()
+		queue.ShutDown()
+		pass(time.Hour) // for what is left
+	})
+}
+
 // TestNothingIsLostOrDoneTwiceAtOnce: whatever is added while workers are busy is worked on afterwards, by one at a time.
 func TestNothingIsLostOrDoneTwiceAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
