@@ -34,6 +34,7 @@ import (
 	"katkit.dev/katkit/internal/cli/runs"
 	"katkit.dev/katkit/internal/cli/validate"
 	"katkit.dev/katkit/test/fakegithub"
+	"katkit.dev/katkit/test/fakegithub/openapi"
 )
 
 const (
@@ -148,7 +149,7 @@ func serve(t *testing.T, dir string) (address, sha string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := httptest.NewServer(server)
+	listener := httptest.NewServer(openapi.Check(t, server))
 	t.Cleanup(func() { listener.Close(); server.Close() })
 	repository, err := server.CreateRepository("acme/shop", fakegithub.RepositoryOptions{Private: true})
 	if err != nil {

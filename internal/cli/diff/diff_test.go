@@ -26,6 +26,7 @@ import (
 	"katkit.dev/katkit/internal/cli"
 	"katkit.dev/katkit/internal/cli/diff"
 	"katkit.dev/katkit/test/fakegithub"
+	"katkit.dev/katkit/test/fakegithub/openapi"
 )
 
 const (
@@ -63,7 +64,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := httptest.NewServer(server)
+	listener := httptest.NewServer(openapi.Check(t, server))
 	t.Cleanup(func() { listener.Close(); server.Close() })
 	repository, err := server.CreateRepository("acme/shop", fakegithub.RepositoryOptions{Private: true})
 	if err != nil {
