@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,7 +32,7 @@ type Test interface {
 const apiRoot = "/api/v3"
 
 // Check serves next. At the end of the test, when what is registered after it has been cleaned up, every difference
-// between the description and what was asked or answered fails the test; the same difference is told once.
+// between the description and what was asked or answered fails the test; the same difference of one endpoint is told once.
 func Check(t Test, next http.Handler) http.Handler {
 	t.Helper()
 	d, err := github()
@@ -47,7 +48,7 @@ func Check(t Test, next http.Handler) http.Handler {
 
 func check(t Test, d *description, next http.Handler) http.Handler {
 	t.Helper()
-	c := &checker{description: d, next: next}
+	c := &checker{description: d, next: next, told: map[string]bool{}}
 	t.Cleanup(func() {
 		t.Helper()
 		if found := c.found(); len(found) > 0 {
@@ -64,6 +65,7 @@ type checker struct {
 
 	mu         sync.Mutex
 	violations []string
+	told       map[string]bool
 }
 
 // ServeHTTP implements [http.Handler].
@@ -157,11 +159,14 @@ func (c *checker) violated(r *http.Request, what string, reasons ...string) {
 			reasons[i] = reason[:maxReason] + "..."
 		}
 	}
-	violation := fmt.Sprintf("%s %s: %s:\n    %s", r.Method, r.URL.RequestURI(), what, strings.Join(reasons, "\n    "))
+	why := what + ":\n    " + strings.Join(reasons, "\n    ")
+	endpoint, _, _ := c.description.find(r.Method, described(r))
+	key := r.Method + " " + cmp.Or(endpoint, r.URL.RequestURI()) + " " + why
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !slices.Contains(c.violations, violation) {
-		c.violations = append(c.violations, violation)
+	if !c.told[key] {
+		c.told[key] = true
+		c.violations = append(c.violations, r.Method+" "+r.URL.RequestURI()+": "+why)
 	}
 }
 

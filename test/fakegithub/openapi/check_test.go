@@ -205,3 +205,18 @@ func BenchmarkPath(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkRequest(b *testing.B) {
+	d, err := github()
+	if err != nil {
+		b.Skipf("%s is the folder that hack/octokit-assets.sh prints: %v", EnvAssets, err)
+	}
+	handler := check(&recorder{}, d, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(`{"ref": "refs/heads/main", "node_id": "", "url": "", "object": {"type": "commit", "sha": "0000000000000000000000000000000000000001", "url": ""}}`))
+	}))
+	request := httptest.NewRequest(http.MethodGet, apiRoot+"/repos/acme/app/git/ref/heads/main", nil)
+	for b.Loop() {
+		handler.ServeHTTP(httptest.NewRecorder(), request)
+	}
+}

@@ -49,7 +49,7 @@ func parse(data []byte) (*description, error) {
 		return nil, fmt.Errorf("OpenAPI description: %w", err)
 	}
 	for path, item := range d.parts.Paths {
-		d.templates = append(d.templates, newTemplate(path, func() map[string]bool { return d.multiSegment(item) }))
+		d.templates = append(d.templates, newTemplate(path, func() map[string]bool { return methods(item) }, func() map[string]bool { return d.multiSegment(item) }))
 	}
 	return d, nil
 }
@@ -146,14 +146,21 @@ func (d *description) find(method, escaped string) (path string, parameters map[
 			continue
 		}
 		known = true
-		if t.literals > best && d.hasMethod(t.path, method) {
+		if t.literals > best && t.methods()[method] {
 			best, path, parameters = t.literals, t.path, values
 		}
 	}
 	return path, parameters, known
 }
 
-func (d *description) hasMethod(path, method string) bool {
+// methods are those of a path, in capitals.
+func methods(item json.RawMessage) map[string]bool {
 	var operations map[string]json.RawMessage
-	return json.Unmarshal(d.parts.Paths[path], &operations) == nil && operations[strings.ToLower(method)] != nil
+	names := map[string]bool{}
+	if json.Unmarshal(item, &operations) == nil {
+		for name := range operations {
+			names[strings.ToUpper(name)] = true
+		}
+	}
+	return names
 }

@@ -12,11 +12,12 @@ type template struct {
 	path     string
 	segments []string
 	literals int // how many segments are no parameters; more of them make a better match
-	multi    func() map[string]bool
+	// methods, and the parameters that may hold slashes.
+	methods, multi func() map[string]bool
 }
 
-func newTemplate(path string, multi func() map[string]bool) *template {
-	t := &template{path: path, segments: strings.Split(strings.TrimPrefix(path, "/"), "/"), multi: sync.OnceValue(multi)}
+func newTemplate(path string, methods, multi func() map[string]bool) *template {
+	t := &template{path: path, segments: strings.Split(strings.TrimPrefix(path, "/"), "/"), methods: sync.OnceValue(methods), multi: sync.OnceValue(multi)}
 	for _, segment := range t.segments {
 		if parameterName(segment) == "" {
 			t.literals++
