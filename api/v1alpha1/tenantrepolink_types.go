@@ -248,6 +248,11 @@ type TenantRepoLinkStatus struct {
 	// +optional
 	Repository *RepositoryStatus `json:"repository,omitempty"`
 
+	// rateLimit is what the link's token may ask of GitHub, roughly. The manager's metric
+	// katkit_github_rate_limit_remaining has it exactly.
+	// +optional
+	RateLimit *RateLimitStatus `json:"rateLimit,omitempty"`
+
 	// homeBranch is the newest commit of the home branch.
 	// +optional
 	HomeBranch *CommitStatus `json:"homeBranch,omitempty"`
@@ -269,6 +274,19 @@ type TenantRepoLinkStatus struct {
 	// morePullRequests is set when there are more open ones than are listed.
 	// +optional
 	MorePullRequests bool `json:"morePullRequests,omitempty"`
+}
+
+// RateLimitStatus is a token's rate limit. All that use the token share it.
+type RateLimitStatus struct {
+	// limit is the number of calls in an hour.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Limit int32 `json:"limit,omitempty"`
+
+	// remaining of them, rounded down to a tenth of the limit.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Remaining *int32 `json:"remaining,omitempty"`
 }
 
 // RepositoryStatus names a repository.

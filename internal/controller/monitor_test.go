@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/test/fakegithub"
@@ -151,4 +152,40 @@ var _ = Describe("A link shows what its repository is about", func() {
 		t.runFails(v1alpha1.ReasonRepositoryReplaced)
 		Expect(t.phases()).To(BeEmpty())
 	})
+
+	It("with what is left of its token's rate limit, which the manager's metric tells exactly", func() {
+		t := newTenant()
+		t.commit()
+		counted := "counted-" + t.namespace
+		gh.AddToken(counted, reader())
+		gh.SetRateLimit(counted, 5000, 4321, time.Now().Add(time.Hour))
+		t.secret("counted", "token", counted)
+		link := t.link(secretNamed("counted"))
+		t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady)
+		Expect(t.seen().RateLimit).To(HaveValue(And(HaveField("Limit", int32(5000)), HaveField("Remaining", HaveValue(Equal(int32(4000)))))))
+		Expect(t.remaining()).To(HaveExactElements(And(BeNumerically(">", 4300), BeNumerically("<=", 4321))))
+		Expect(k8s.Delete(ctx, link)).To(Succeed())
+		Eventually(t.remaining).Should(BeEmpty())
+	})
 })
+
+// remaining is what the manager's metric tells of the tenant's links.
+func (t *tenant) remaining() []float64 {
+	GinkgoHelper()
+	families, err := metrics.Registry.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	var values []float64
+	for _, family := range families {
+		if family.GetName() != "katkit_github_rate_limit_remaining" {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if label.GetName() == "namespace" && label.GetValue() == t.namespace {
+					values = append(values, metric.GetGauge().GetValue())
+				}
+			}
+		}
+	}
+	return values
+}

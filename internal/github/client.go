@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	gogithub "github.com/google/go-github/v57/github"
 )
@@ -24,7 +25,11 @@ type Client struct {
 	account fingerprint
 	rest    *gogithub.Client
 	cache   *answerCache
+	budget  budget
 }
+
+// RateLimit is what is left of the token's calls, for all that use it.
+func (c *Client) RateLimit() RateLimit { return c.budget.left() }
 
 // Repository is what GitHub says about a repository.
 type Repository struct {
@@ -148,7 +153,12 @@ func (c *Client) send(ctx context.Context, repository, path string, options ...g
 	if err != nil {
 		return nil, err
 	}
-	return c.rest.BareDo(ctx, request)
+	if err := c.budget.check(time.Now()); err != nil {
+		return nil, err
+	}
+	response, err := c.rest.BareDo(ctx, request)
+	c.budget.note(response, err, time.Now())
+	return response, err
 }
 
 func (c *Client) malformed(repository, what, message string) error {

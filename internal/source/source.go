@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -82,6 +83,13 @@ func (o *Opener) token(ctx context.Context, link *v1alpha1.TenantRepoLink) (stri
 
 // CloneURL is where git fetches the repository, without credentials.
 func (r *Repository) CloneURL() string { return r.client.CloneURL(r.name) }
+
+// RateLimit is what is left of the token's calls.
+func (r *Repository) RateLimit() link.RateLimit {
+	limit := r.client.RateLimit()
+	bounded := func(n int) int32 { return int32(min(max(n, 0), math.MaxInt32)) } //nolint:gosec // bounded
+	return link.RateLimit{Limit: bounded(limit.Limit), Remaining: bounded(limit.Remaining)}
+}
 
 // Look reads what a link's status tells of its repository. What has not changed since costs no rate limit.
 func (r *Repository) Look(ctx context.Context) (*link.Findings, *problem.Problem) {

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -54,6 +55,9 @@ type Controller struct {
 
 // SetupWithManager registers the controller with a manager.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	if err := registerMetrics(); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("tenantrepolink").
 		For(&v1alpha1.TenantRepoLink{}, builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, syncRequested()))).
@@ -79,6 +83,9 @@ func syncRequested() predicate.Predicate {
 func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var link v1alpha1.TenantRepoLink
 	if err := c.Client.Get(ctx, request.NamespacedName, &link); err != nil {
+		if apierrors.IsNotFound(err) {
+			forgetRemaining(request.NamespacedName)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !link.DeletionTimestamp.IsZero() {
@@ -109,6 +116,8 @@ func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink)
 	repository, cause := c.Source.Open(ctx, link)
 	if cause == nil {
 		observation.Findings, cause = repository.Look(ctx)
+		observation.RateLimit = repository.RateLimit()
+		tellRemaining(link, observation.RateLimit)
 	}
 	observation.Problem = cause
 	return observation, nil

@@ -29,6 +29,8 @@ type Observation struct {
 	Findings *Findings
 	// Problem stands in the way of the link; nil when nothing does.
 	Problem *problem.Problem
+	// RateLimit of the link's token.
+	RateLimit RateLimit
 }
 
 // Findings are what GitHub says of a link's repository.
@@ -41,6 +43,9 @@ type Findings struct {
 	// MorePullRequests: there are more.
 	MorePullRequests bool
 }
+
+// RateLimit is how many calls of GitHub a token has in an hour, and how many are left. Limit 0: GitHub has not said.
+type RateLimit struct{ Limit, Remaining int32 }
 
 // Plan is what is to be done.
 type Plan struct {
@@ -64,6 +69,7 @@ func Decide(o Observation, now time.Time) Plan {
 		Type: v1alpha1.ConditionReady, ObservedGeneration: o.Link.Generation,
 		LastTransitionTime: metav1.NewTime(now.Truncate(time.Second)),
 	}
+	plan.Status.RateLimit = roughly(o.RateLimit)
 	cause := o.Problem
 	if cause == nil {
 		cause = replaced(o.Link, o.Findings.Repository)
@@ -92,6 +98,16 @@ func note(status *v1alpha1.TenantRepoLinkStatus, findings Findings) {
 	status.HomeBranch, status.Commits = &findings.Commits[0], findings.Commits
 	status.PullRequests, status.MorePullRequests = slices.Clone(findings.PullRequests), findings.MorePullRequests
 	slices.SortFunc(status.PullRequests, func(a, b v1alpha1.PullRequestStatus) int { return cmp.Compare(b.Number, a.Number) })
+}
+
+// roughly is a rate limit in tenths, so that the status is not written with each call.
+func roughly(exact RateLimit) *v1alpha1.RateLimitStatus {
+	if exact.Limit < 1 {
+		return nil
+	}
+	const steps = 10
+	step := max(exact.Limit/steps, 1)
+	return &v1alpha1.RateLimitStatus{Limit: exact.Limit, Remaining: new(max(exact.Remaining, 0) / step * step)}
 }
 
 // found is what a person reads of a link that works. A name in another letter case is the same name.

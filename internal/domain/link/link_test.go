@@ -54,6 +54,11 @@ func TestDecide(t *testing.T) {
 	renamed.Repository.FullName = "acme/jobs"
 	shouted.Repository.FullName = "Acme/TaskRunner"
 	another.Repository.ID = 8
+	withLimit := func(limit, remaining int32) v1alpha1.TenantRepoLinkStatus {
+		status := seen(ready(metav1.ConditionTrue, v1alpha1.ReasonReady, found, then), old)
+		status.RateLimit = &v1alpha1.RateLimitStatus{Limit: limit, Remaining: &remaining}
+		return status
+	}
 	inStatus := func(status v1alpha1.TenantRepoLinkStatus, name string) v1alpha1.TenantRepoLinkStatus {
 		status.Repository = &v1alpha1.RepositoryStatus{ID: 7, FullName: name}
 		return status
@@ -64,6 +69,7 @@ func TestDecide(t *testing.T) {
 		poll   time.Duration
 		sees   *link.Findings
 		cause  *problem.Problem
+		limit  link.RateLimit
 		want   link.Plan
 	}{
 		"a new link that works is ready": {sees: see(head, old), want: link.Plan{
@@ -102,6 +108,12 @@ func TestDecide(t *testing.T) {
 			Status:       v1alpha1.TenantRepoLinkStatus{Conditions: ready(metav1.ConditionUnknown, v1alpha1.ReasonRateLimited, "limited", second)},
 			RequeueAfter: 7 * time.Minute,
 		}},
+		"the rate limit is told in tenths": {before: was, sees: see(old), limit: link.RateLimit{Limit: 5000, Remaining: 4321}, want: link.Plan{
+			Status: withLimit(5000, 4000), RequeueAfter: time.Minute,
+		}},
+		"and when it is used up": {before: was, sees: see(old), limit: link.RateLimit{Limit: 60, Remaining: 5}, want: link.Plan{
+			Status: withLimit(60, 0), RequeueAfter: time.Minute,
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &v1alpha1.TenantRepoLink{
@@ -113,7 +125,7 @@ func TestDecide(t *testing.T) {
 				l.Spec.PollInterval = &metav1.Duration{Duration: c.poll}
 			}
 			input := l.DeepCopy()
-			got := link.Decide(link.Observation{Link: l, Findings: c.sees, Problem: c.cause}, now)
+			got := link.Decide(link.Observation{Link: l, Findings: c.sees, Problem: c.cause, RateLimit: c.limit}, now)
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -121,7 +133,7 @@ func TestDecide(t *testing.T) {
 				t.Errorf("the input was changed (-before +after)\n%s", diff)
 			}
 			l.Status = got.Status
-			again := link.Decide(link.Observation{Link: l, Findings: c.sees, Problem: c.cause}, now.Add(time.Hour))
+			again := link.Decide(link.Observation{Link: l, Findings: c.sees, Problem: c.cause, RateLimit: c.limit}, now.Add(time.Hour))
 			if diff := cmp.Diff(got, again); diff != "" {
 				t.Errorf("an unchanged repository is written again (-first +second)\n%s", diff)
 			}
