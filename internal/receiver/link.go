@@ -1,0 +1,96 @@
+package receiver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+)
+
+// +kubebuilder:rbac:groups=katkit.dev,resources=tenantrepolinks,verbs=get;list;watch;patch
+
+const (
+	// fieldOwner is the receiver's name among the managers of a link's fields.
+	fieldOwner = "katkit-receiver"
+	// indexRepository is the cache's index of links by repositoryKey.
+	indexRepository = "receiver.repository"
+)
+
+// Links are those of the whole cluster.
+type Links struct {
+	// Client reads links from a cache that has the index, and writes them.
+	Client client.Client
+}
+
+// repositoryKey is the same for all letter cases of a repository, as GitHub takes them.
+func repositoryKey(host, repository string) string { return strings.ToLower(host + "/" + repository) }
+
+// indexLinks adds the index to a cache.
+func indexLinks(ctx context.Context, indexer client.FieldIndexer) error {
+	err := indexer.IndexField(ctx, &v1alpha1.TenantRepoLink{}, indexRepository, func(object client.Object) []string {
+		link, isLink := object.(*v1alpha1.TenantRepoLink)
+		if !isLink {
+			return nil
+		}
+		host := link.Spec.Host
+		if host == "" {
+			host = dotCom
+		}
+		return []string{repositoryKey(host, link.Spec.Repository)}
+	})
+	if err != nil {
+		return fmt.Errorf("indexing links by their repository: %w", err)
+	}
+	return nil
+}
+
+// onlyRepository is a cache's transform that keeps of a link its name and its repository.
+func onlyRepository(object any) (any, error) {
+	link, isLink := object.(*v1alpha1.TenantRepoLink)
+	if !isLink {
+		return object, nil
+	}
+	return &v1alpha1.TenantRepoLink{
+		TypeMeta: link.TypeMeta,
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: link.Namespace, Name: link.Name, UID: link.UID, ResourceVersion: link.ResourceVersion,
+		},
+		Spec: v1alpha1.TenantRepoLinkSpec{Host: link.Spec.Host, Repository: link.Spec.Repository},
+	}, nil
+}
+
+// Find returns the links of repositories: see Finder.
+func (l *Links) Find(ctx context.Context, host string, repositories []string) ([]types.NamespacedName, error) {
+	var found []types.NamespacedName
+	for _, repository := range repositories {
+		var links v1alpha1.TenantRepoLinkList
+		err := l.Client.List(ctx, &links, client.MatchingFields{indexRepository: repositoryKey(host, repository)}, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			return nil, fmt.Errorf("reading links from the cache: %w", err)
+		}
+		for i := range links.Items {
+			found = append(found, client.ObjectKeyFromObject(&links.Items[i]))
+		}
+	}
+	return found, nil
+}
+
+// Annotate sets a link's annotation katkit.dev/sync-requested, and nothing else of it.
+func (l *Links) Annotate(ctx context.Context, link types.NamespacedName, value string) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{v1alpha1.AnnotationSyncRequested: value}}})
+	if err != nil {
+		return fmt.Errorf("encoding the annotation: %w", err)
+	}
+	object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: link.Namespace, Name: link.Name}}
+	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("TenantRepoLink"))
+	if err := l.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldOwner)); err != nil {
+		return fmt.Errorf("annotating link %s: %w", link, err)
+	}
+	return nil
+}
