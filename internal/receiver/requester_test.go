@@ -1,0 +1,211 @@
+package receiver
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+)
+
+// cluster plays the API server.
+type cluster struct {
+	latency func() time.Duration
+	fail    func() error
+
+	mu      sync.Mutex
+	running map[types.NamespacedName]int
+	began   map[types.NamespacedName][]time.Time
+	written map[types.NamespacedName][]string // values that were taken
+	overlap bool
+}
+
+func (c *cluster) Annotate(ctx context.Context, link types.NamespacedName, value string) error {
+	c.mu.Lock()
+	if c.began == nil {
+		c.running, c.began, c.written = map[types.NamespacedName]int{}, map[types.NamespacedName][]time.Time{}, map[types.NamespacedName][]string{}
+	}
+	c.running[link]++
+	c.overlap = c.overlap || c.running[link] > 1
+	c.began[link] = append(c.began[link], time.Now())
+	latency, fail := c.latency, c.fail
+	c.mu.Unlock()
+	if latency != nil {
+		time.Sleep(latency()) // in a bubble, where it takes no time
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running[link]--
+	if fail != nil {
+		if err := fail(); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	c.written[link] = append(c.written[link], value)
+	return nil
+}
+
+// requester runs one until the function returned is called.
+func requester(t *testing.T, c *cluster) (*Requester, func()) {
+	t.Helper()
+	r := NewRequester(c, clock.RealClock{}, newMetrics(t, prometheus.NewRegistry()), logr.Discard())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
+	return r, func() { cancel(); <-done }
+}
+
+func TestAnAnnotationTellsWhenAndWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c cluster
+		r, stop := requester(t, &c)
+		time.Sleep(123456789 * time.Nanosecond)
+		r.Request(link("d-one", "app"), "push")
+		synctest.Wait()
+		stop()
+		// A bubble begins with the year 2000.
+		if diff := cmp.Diff(map[types.NamespacedName][]string{link("d-one", "app"): {"2000-01-01T00:00:00.123456789Z push"}}, c.written); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestHintsThatComeTogetherAreOneAnnotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c cluster
+		r, stop := requester(t, &c)
+		one := link("d-one", "app")
+		for range 100 { // over half a second
+			r.Request(one, "push")
+			time.Sleep(5 * time.Millisecond)
+		}
+		r.Request(one, "pull_request")
+		time.Sleep(time.Minute)
+		stop()
+		want := []string{"2000-01-01T00:00:00Z push", "2000-01-01T00:00:00.5Z pull_request"}
+		if diff := cmp.Diff(want, c.written[one]); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Whatever comes when, and whatever fails: an annotation a second and link, and none that is older than the last hint.
+func TestTheLastHintIsNeverLost(t *testing.T) {
+	for seed := range uint64(30) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(seed, 0))
+				var c cluster
+				c.latency, c.fail = locked(random, int(seed)%5)
+				r, stop := requester(t, &c)
+				hints := rand.New(rand.NewPCG(seed, 1))
+				last, count := map[types.NamespacedName]time.Time{}, map[types.NamespacedName]int{}
+				for range 300 {
+					time.Sleep(time.Duration(hints.IntN(200)) * time.Millisecond)
+					asked := link("d", fmt.Sprint(hints.IntN(6)))
+					last[asked] = time.Now()
+					count[asked]++
+					r.Request(asked, "push")
+				}
+				if seed%2 == 0 {
+					time.Sleep(10 * time.Minute)
+				} else { // it ends at once, and the API server is well
+					c.mu.Lock()
+					c.fail, c.latency = nil, nil
+					c.mu.Unlock()
+				}
+				stop()
+				for asked, at := range last {
+					written := c.written[asked]
+					want := request{at: at, cause: "push"}.value()
+					if len(written) == 0 || written[len(written)-1] != want {
+						t.Errorf("link %s has %v, want %s in the end", asked, written, want)
+					}
+					if len(written) > count[asked] {
+						t.Errorf("link %s was annotated %d times for %d hints", asked, len(written), count[asked])
+					}
+					began := c.began[asked]
+					if seed%2 == 1 { // the last one, at the end, waits for nothing
+						began = began[:len(began)-1]
+					}
+					for i := 1; i < len(began); i++ {
+						if gap := began[i].Sub(began[i-1]); gap < window {
+							t.Errorf("link %s was annotated again after %s", asked, gap)
+						}
+					}
+				}
+				if c.overlap {
+					t.Error("a link was annotated by two workers at once")
+				}
+				if left := len(r.wanted); left > 0 {
+					t.Errorf("%d are still wanted", left)
+				}
+			})
+		})
+	}
+}
+
+// locked draws latencies up to 1.5 s, and failures of that many out of ten.
+func locked(random *rand.Rand, failures int) (latency func() time.Duration, fail func() error) {
+	var mu sync.Mutex
+	latency = func() time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Duration(random.IntN(1500)) * time.Millisecond
+	}
+	fail = func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if random.IntN(10) < failures {
+			return apierrors.NewServiceUnavailable("it is down")
+		}
+		return nil
+	}
+	return latency, fail
+}
+
+func TestWhatFailsForGoodIsNotTriedAgain(t *testing.T) {
+	resource := schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "tenantrepolinks"}
+	for name, c := range map[string]struct {
+		err  error
+		want int
+	}{
+		"a link that is gone":       {apierrors.NewNotFound(resource, "app"), 1},
+		"a refusal":                 {apierrors.NewForbidden(resource, "app", nil), 1},
+		"an API server that is out": {apierrors.NewServiceUnavailable("down"), maxRetries + 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := cluster{fail: func() error { return c.err }}
+				r, stop := requester(t, &cluster)
+				r.Request(link("d-one", "app"), "push")
+				time.Sleep(time.Hour)
+				stop()
+				if tried := len(cluster.began[link("d-one", "app")]); tried != c.want {
+					t.Errorf("tried %d times, want %d", tried, c.want)
+				}
+				if len(r.wanted) > 0 || r.tried.Len() > 1 {
+					t.Errorf("%d are still wanted, %d remembered", len(r.wanted), r.tried.Len())
+				}
+			})
+		})
+	}
+}
