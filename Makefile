@@ -96,6 +96,10 @@ fuzz: ## Every fuzz target for FUZZTIME (30s)
 bench: ## Measure runs beside bare Pods: on $KUBECONFIG's cluster, else on the local one
 	hack/with-cluster.sh $(GO_RUN) ./test/bench
 
+.PHONY: bench-receiver
+bench-receiver: ## Load the webhook receiver: 1,000 deliveries a second, half of them forged, on an API server of its own
+	KUBEBUILDER_ASSETS="$$(hack/envtest-assets.sh)" $(GO_RUN) ./test/bench/receiver
+
 ##@ See it run
 
 .PHONY: demo

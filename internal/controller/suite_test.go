@@ -98,11 +98,11 @@ func startCluster() {
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// install applies rights and policies as config/default does, and a builder class.
+// install applies rights and policies as config/default and config/receiver do, and a builder class.
 func install() {
 	GinkgoHelper()
 	create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: managerNamespace}})
-	for _, folder := range []string{"rbac", "policy", "policy/mutating"} {
+	for _, folder := range []string{"rbac", "policy", "policy/mutating", "receiver"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", "config", folder, "*.yaml"))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(files).NotTo(BeEmpty())

@@ -12,7 +12,7 @@ const (
 	// MaxBodySize is GitHub's own limit of a payload, in bytes.
 	MaxBodySize = 25 << 20
 	// MaxBytesInFlight bounds the bodies of all deliveries that are being received or looked at, in bytes.
-	MaxBytesInFlight = 64 << 20
+	MaxBytesInFlight = 48 << 20
 	// firstRead is what is set aside for a body before its first byte has come; most fit.
 	firstRead = 32 << 10
 )
