@@ -2,7 +2,6 @@ package receiver
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -130,7 +129,7 @@ func TestTooManyBytesInFlight(t *testing.T) {
 	}
 	response := r.deliver(request)
 	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
-		t.Errorf("answered %s", show(t, response))
+		t.Errorf("answered %s", response)
 	}
 	r.bodies.inFlight.Release(MaxBytesInFlight)
 	if status := r.deliver(delivery("push", pushed)).StatusCode; status != http.StatusAccepted {
@@ -183,7 +182,7 @@ func TestBodiesGiveBackWhatTheyTook(t *testing.T) {
 	var held []func()
 	for range 2000 {
 		sent := make([]byte, random.IntN(bound/2))
-		r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, Path, bytes.NewReader(sent))
+		r := httptest.NewRequest(http.MethodPost, Path, bytes.NewReader(sent))
 		switch random.IntN(4) {
 		case 0:
 			r.ContentLength = -1

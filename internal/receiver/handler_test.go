@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha1"
 	"crypto/sha256"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -128,7 +127,7 @@ func TestAnswers(t *testing.T) {
 				c.prepare(r, c.request)
 			}
 			response := r.deliver(c.request)
-			if text := read(t, response); response.StatusCode != c.status || !strings.Contains(text, c.text) {
+			if text := response.Text; response.StatusCode != c.status || !strings.Contains(text, c.text) {
 				t.Errorf("answered %d %q, want %d and %q in it", response.StatusCode, text, c.status, c.text)
 			}
 			if retry := response.Header.Get("Retry-After"); (c.status == 503) != (retry != "") {
@@ -169,7 +168,7 @@ func TestNothingIsReadBeforeTheSignatureIsRight(t *testing.T) {
 		request.Header.Set(signatureHeader, flip(request.Header.Get(signatureHeader)))
 		c.prepare(request)
 		response := r.deliver(request)
-		forgeries = append(forgeries, show(t, response))
+		forgeries = append(forgeries, response.String())
 		if r.found > 0 || len(r.takeAsked()) > 0 || r.logged.Len() > 0 {
 			t.Errorf("%s: links were looked for %d times, the log says %s", name, r.found, r.logged)
 		}
@@ -191,10 +190,10 @@ func TestNothingIsReadBeforeTheSignatureIsRight(t *testing.T) {
 func TestAnAnswerDoesNotTellWhatIsLinked(t *testing.T) {
 	r := newRig(t)
 	answers := map[string]string{
-		"linked":     show(t, r.deliver(delivery("push", pushed))),
-		"replayed":   show(t, r.deliver(delivery("push", pushed))),
-		"not linked": show(t, r.deliver(delivery("push", []byte(`{"repository":{"full_name":"acme/other"}}`)))),
-		"ignored":    show(t, r.deliver(delivery("star", pushed))),
+		"linked":     r.deliver(delivery("push", pushed)).String(),
+		"replayed":   r.deliver(delivery("push", pushed)).String(),
+		"not linked": r.deliver(delivery("push", []byte(`{"repository":{"full_name":"acme/other"}}`))).String(),
+		"ignored":    r.deliver(delivery("star", pushed)).String(),
 	}
 	if distinct := slices.Compact(slices.Sorted(maps.Values(answers))); len(distinct) != 1 {
 		t.Errorf("the answers differ: %v", answers)
@@ -325,24 +324,4 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	if text := r.logged.String(); !strings.Contains(text, "line 1") || strings.Contains(text, "short") {
 		t.Errorf("the log says of a file that cannot be used: %s", text)
 	}
-}
-
-func show(t testing.TB, response *http.Response) string {
-	t.Helper()
-	var b strings.Builder
-	b.WriteString(response.Status + "\n")
-	if err := response.Header.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	b.WriteString(read(t, response))
-	return b.String()
-}
-
-func read(t testing.TB, response *http.Response) string {
-	t.Helper()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(body)
 }

@@ -43,7 +43,7 @@ func (c *cluster) Annotate(ctx context.Context, link types.NamespacedName, value
 	latency, fail := c.latency, c.fail
 	c.mu.Unlock()
 	if latency != nil {
-		time.Sleep(latency()) // in a bubble, where it takes no time
+		pass(latency())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,11 +60,14 @@ func (c *cluster) Annotate(ctx context.Context, link types.NamespacedName, value
 	return nil
 }
 
+// pass lets time go by in a bubble, where it takes none.
+func pass(some time.Duration) { <-time.After(some) }
+
 // requester runs one until the function returned is called.
 func requester(t *testing.T, c *cluster) (*Requester, func()) {
 	t.Helper()
 	r := NewRequester(c, clock.RealClock{}, newMetrics(t, prometheus.NewRegistry()), logr.Discard())
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -77,7 +80,7 @@ func TestAnAnnotationTellsWhenAndWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c cluster
 		r, stop := requester(t, &c)
-		time.Sleep(123456789 * time.Nanosecond)
+		pass(123456789 * time.Nanosecond)
 		r.Request(link("d-one", "app"), "push")
 		synctest.Wait()
 		stop()
@@ -95,10 +98,10 @@ func TestHintsThatComeTogetherAreOneAnnotation(t *testing.T) {
 		one := link("d-one", "app")
 		for range 100 { // over half a second
 			r.Request(one, "push")
-			time.Sleep(5 * time.Millisecond)
+			pass(5 * time.Millisecond)
 		}
 		r.Request(one, "pull_request")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		stop()
 		want := []string{"2000-01-01T00:00:00Z push", "2000-01-01T00:00:00.5Z pull_request"}
 		if diff := cmp.Diff(want, c.written[one]); diff != "" {
@@ -119,14 +122,14 @@ func TestTheLastHintIsNeverLost(t *testing.T) {
 				hints := rand.New(rand.NewPCG(seed, 1))
 				last, count := map[types.NamespacedName]time.Time{}, map[types.NamespacedName]int{}
 				for range 300 {
-					time.Sleep(time.Duration(hints.IntN(200)) * time.Millisecond)
+					pass(time.Duration(hints.IntN(200)) * time.Millisecond)
 					asked := link("d", fmt.Sprint(hints.IntN(6)))
 					last[asked] = time.Now()
 					count[asked]++
 					r.Request(asked, "push")
 				}
 				if seed%2 == 0 {
-					time.Sleep(10 * time.Minute)
+					pass(10 * time.Minute)
 				} else { // it ends at once, and the API server is well
 					c.mu.Lock()
 					c.fail, c.latency = nil, nil
@@ -197,7 +200,7 @@ func TestWhatFailsForGoodIsNotTriedAgain(t *testing.T) {
 				cluster := cluster{fail: func() error { return c.err }}
 				r, stop := requester(t, &cluster)
 				r.Request(link("d-one", "app"), "push")
-				time.Sleep(time.Hour)
+				pass(time.Hour)
 				stop()
 				if tried := len(cluster.began[link("d-one", "app")]); tried != c.want {
 					t.Errorf("tried %d times, want %d", tried, c.want)

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"net/http"
 	"net/http/httptest"
@@ -46,14 +47,14 @@ type rig struct {
 	asked []string                          // namespace/name cause
 }
 
-func newRig(t testing.TB) *rig {
-	t.Helper()
+func newRig(tb testing.TB) *rig {
+	tb.Helper()
 	r := &rig{
-		clock: testclock.NewFakeClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)), path: filepath.Join(t.TempDir(), "secret"),
+		clock: testclock.NewFakeClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)), path: filepath.Join(tb.TempDir(), "secret"),
 		registry: prometheus.NewRegistry(), logged: &bytes.Buffer{},
 		links: map[string][]types.NamespacedName{"github.com/acme/taskrunner": {{Namespace: "d-one", Name: "app"}, {Namespace: "d-two", Name: "api"}}},
 	}
-	r.write(t, secret)
+	r.write(tb, secret)
 	var mu sync.Mutex
 	log := funcr.New(func(prefix, args string) {
 		mu.Lock()
@@ -62,25 +63,25 @@ func newRig(t testing.TB) *rig {
 	}, funcr.Options{Verbosity: 10})
 	secrets, err := OpenSecrets(r.path, r.clock, log)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	r.Handler = NewHandler(secrets, r, r, newMetrics(t, r.registry), log)
+	r.Handler = NewHandler(secrets, r, r, newMetrics(tb, r.registry), log)
 	return r
 }
 
-func newMetrics(t testing.TB, registry *prometheus.Registry) *Metrics {
-	t.Helper()
+func newMetrics(tb testing.TB, registry *prometheus.Registry) *Metrics {
+	tb.Helper()
 	metrics, err := NewMetrics(registry)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return metrics
 }
 
-func (r *rig) write(t testing.TB, secrets ...string) {
-	t.Helper()
+func (r *rig) write(tb testing.TB, secrets ...string) {
+	tb.Helper()
 	if err := os.WriteFile(r.path, []byte(strings.Join(secrets, "\n")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -116,11 +117,11 @@ func (r *rig) takeAsked() []string {
 }
 
 // counts are the deliveries by result.
-func (r *rig) counts(t testing.TB) map[string]int {
-	t.Helper()
+func (r *rig) counts(tb testing.TB) map[string]int {
+	tb.Helper()
 	families, err := r.registry.Gather()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	counts := map[string]int{}
 	for _, family := range families {
@@ -133,12 +134,22 @@ func (r *rig) counts(t testing.TB) map[string]int {
 	return counts
 }
 
+// reply is what a request was answered with.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+	Text       string
+}
+
 // deliver sends a request straight to the handler.
-func (r *rig) deliver(request *http.Request) *http.Response {
+func (r *rig) deliver(request *http.Request) reply {
 	recorder := httptest.NewRecorder()
 	r.ServeHTTP(recorder, request)
-	return recorder.Result()
+	return reply{StatusCode: recorder.Code, Header: recorder.Header(), Text: recorder.Body.String()}
 }
+
+// String is all of it.
+func (r reply) String() string { return fmt.Sprint(r.StatusCode, "\n", r.Header, "\n", r.Text) }
 
 func sign(algorithm func() hash.Hash, key string, body []byte) string {
 	mac := hmac.New(algorithm, []byte(key))

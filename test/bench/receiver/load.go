@@ -42,7 +42,7 @@ func measure(ctx context.Context, p *process, s settings, floods int) error {
 	if err != nil {
 		return err
 	}
-	print(answers, s)
+	report(answers, s)
 	for line := range memory {
 		fmt.Println("  " + line)
 	}
@@ -108,7 +108,7 @@ func send(ctx context.Context, p *process, s settings) *answers {
 	var sending sync.WaitGroup
 	for n := range int(s.lasting.Seconds() * float64(s.rate)) {
 		due := begin.Add(time.Duration(n) * time.Second / time.Duration(s.rate))
-		time.Sleep(time.Until(due))
+		<-time.After(time.Until(due))
 		sending.Go(func() {
 			status := deliver(ctx, web, p.webhook, n, s, padding)
 			a.add(status, time.Since(due))
@@ -186,7 +186,7 @@ func (c *counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func print(a *answers, s settings) {
+func report(a *answers, s settings) {
 	slices.Sort(a.latencies)
 	at := func(quantile float64) time.Duration {
 		return a.latencies[int(quantile*float64(len(a.latencies)-1))].Round(10 * time.Microsecond)

@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -107,7 +108,6 @@ func (p *process) start(ctx context.Context, kubeconfig []byte) error {
 		if err != nil {
 			return err
 		}
-		defer listener.Close()
 		addresses[i] = listener.Addr().String()
 		listener.Close()
 	}
@@ -120,18 +120,17 @@ func (p *process) start(ctx context.Context, kubeconfig []byte) error {
 	if err := p.command.Start(); err != nil {
 		return fmt.Errorf("starting the receiver: %w", err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	ready := func(context.Context) (bool, error) {
 		response, err := http.Get("http://" + addresses[2] + "/readyz")
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
+		if err != nil {
+			return false, nil //nolint:nilerr // it does not listen yet
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the receiver is not ready after 30 s: %w", err)
-		}
+		return response.StatusCode == http.StatusOK, response.Body.Close()
 	}
+	if err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, ready); err != nil {
+		return fmt.Errorf("waiting for the receiver to be ready: %w", err)
+	}
+	return nil
 }
 
 func (p *process) stop() {
