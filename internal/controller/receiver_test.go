@@ -165,6 +165,22 @@ var _ = Describe("A delivery of GitHub's", Ordered, func() {
 			return get(&v1alpha1.TenantRepoLink{}, t.namespace, linkName).Status.HomeBranch
 		}).Should(HaveValue(HaveField("SHA", newest)))
 	})
+
+	It("finds the link of a repository that was renamed, by the new name", func() {
+		t := newTenant()
+		t.commit()
+		t.link(func(l *v1alpha1.TenantRepoLink) { l.Spec.PollInterval = &metav1.Duration{Duration: time.Hour} })
+		t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady)
+		name := t.repository.Name()
+		Expect(gh.Rename(name, name+"-renamed")).To(Succeed())
+		t.nudge()
+		Eventually(func() string { return t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady) }).Should(ContainSubstring("is called " + name + "-renamed now"))
+		newest := t.commit(map[string]string{"more": "x"})
+		Eventually(func() v1alpha1.TenantRepoLinkStatus {
+			webhook.deliver("push", name+"-renamed", webhookSecret) // the receiver's cache may not have the new name yet
+			return t.seen()
+		}).Should(HaveField("HomeBranch.SHA", newest))
+	})
 })
 
 var _ = Describe("The receiver's own rights", Ordered, func() {

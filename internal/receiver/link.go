@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,7 +43,11 @@ func indexLinks(ctx context.Context, indexer client.FieldIndexer) error {
 		if host == "" {
 			host = dotCom
 		}
-		return []string{repositoryKey(host, link.Spec.Repository)}
+		keys := []string{repositoryKey(host, link.Spec.Repository)}
+		if known := link.Status.Repository; known != nil { // after it was renamed or transferred
+			keys = append(keys, repositoryKey(host, known.FullName))
+		}
+		return slices.Compact(keys)
 	})
 	if err != nil {
 		return fmt.Errorf("indexing links by their repository: %w", err)
@@ -50,7 +55,7 @@ func indexLinks(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-// onlyRepository is a cache's transform that keeps of a link its name and its repository.
+// onlyRepository is a cache's transform that keeps of a link its name and its repository's.
 func onlyRepository(object any) (any, error) {
 	link, isLink := object.(*v1alpha1.TenantRepoLink)
 	if !isLink {
@@ -61,7 +66,8 @@ func onlyRepository(object any) (any, error) {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: link.Namespace, Name: link.Name, UID: link.UID, ResourceVersion: link.ResourceVersion,
 		},
-		Spec: v1alpha1.TenantRepoLinkSpec{Host: link.Spec.Host, Repository: link.Spec.Repository},
+		Spec:   v1alpha1.TenantRepoLinkSpec{Host: link.Spec.Host, Repository: link.Spec.Repository},
+		Status: v1alpha1.TenantRepoLinkStatus{Repository: link.Status.Repository},
 	}, nil
 }
 
