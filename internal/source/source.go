@@ -87,7 +87,7 @@ func (r *Repository) CloneURL() string { return r.client.CloneURL(r.name) }
 // RateLimit is what is left of the token's calls.
 func (r *Repository) RateLimit() link.RateLimit {
 	limit := r.client.RateLimit()
-	bounded := func(n int) int32 { return int32(min(max(n, 0), math.MaxInt32)) } //nolint:gosec // bounded
+	bounded := func(n int) int32 { return int32(min(max(n, 0), math.MaxInt32)) }
 	return link.RateLimit{Limit: bounded(limit.Limit), Remaining: bounded(limit.Remaining)}
 }
 

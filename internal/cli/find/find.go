@@ -5,6 +5,7 @@ package find
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -28,6 +29,25 @@ func Run(ctx context.Context, live client.Reader, namespace, name string) (*v1al
 		return nil, Explain(err, fmt.Sprintf("reading CIRun %s/%s", namespace, name))
 	}
 	return &run, nil
+}
+
+// Runs reads the runs of a namespace, "" for all, and of a link, "" for all. A link that is not there is refused when it has
+// no runs, since its name is wrong then.
+func Runs(ctx context.Context, live client.Reader, namespace, link string) ([]v1alpha1.CIRun, error) {
+	var list v1alpha1.CIRunList
+	if err := live.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil, Explain(err, "listing the runs")
+	}
+	if link == "" {
+		return list.Items, nil
+	}
+	found := slices.DeleteFunc(list.Items, func(run v1alpha1.CIRun) bool { return run.Spec.Link.Name != link })
+	if len(found) == 0 && namespace != "" {
+		if _, err := Link(ctx, live, namespace, link); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // Phases reads the Phases of a run, in no order. A Phase that was left behind by an earlier run of the same name is not

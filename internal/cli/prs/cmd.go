@@ -13,7 +13,6 @@ import (
 	"katkit.dev/katkit/internal/cli"
 	"katkit.dev/katkit/internal/cli/complete"
 	"katkit.dev/katkit/internal/cli/find"
-	"katkit.dev/katkit/internal/cli/runs"
 	"katkit.dev/katkit/internal/cli/view"
 )
 
@@ -58,7 +57,7 @@ func list(ctx context.Context, streams genericiooptions.IOStreams, connect cli.C
 		fmt.Fprintf(streams.ErrOut, "No open pull requests into branch %s of %s.\n", link.Spec.HomeBranch, link.Spec.Repository)
 		return nil
 	}
-	made, err := runs.List(ctx, live, namespace, name)
+	made, err := find.Runs(ctx, live, namespace, name)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"katkit.dev/katkit/internal/cli"
 	"katkit.dev/katkit/internal/cli/complete"
+	"katkit.dev/katkit/internal/cli/find"
 	"katkit.dev/katkit/internal/cli/view"
 )
 
@@ -60,7 +61,7 @@ func list(ctx context.Context, streams genericiooptions.IOStreams, connect cli.C
 	if all {
 		namespace, where = "", "any namespace"
 	}
-	found, err := List(ctx, live, namespace, link)
+	found, err := find.Runs(ctx, live, namespace, link)
 	if err != nil {
 		return err
 	}
