@@ -21,6 +21,7 @@ import (
 	"katkit.dev/katkit/internal/cli/diff"
 	"katkit.dev/katkit/internal/cli/export"
 	"katkit.dev/katkit/internal/cli/get"
+	"katkit.dev/katkit/internal/cli/links"
 	"katkit.dev/katkit/internal/cli/prs"
 	"katkit.dev/katkit/internal/cli/rerun"
 	runverb "katkit.dev/katkit/internal/cli/run"
@@ -101,6 +102,7 @@ func command(streams genericiooptions.IOStreams) *cobra.Command {
 		validate.NewCommand(streams),
 		export.NewCommand(streams, connect),
 		diff.NewCommand(streams, connect, userAgent),
+		links.NewCommand(streams, connect),
 		runverb.NewCommand(streams, connect),
 		runs.NewCommand(streams, connect),
 		prs.NewCommand(streams, connect),

@@ -88,6 +88,7 @@ func TestHelpAndExitCodes(t *testing.T) {
 		"no cluster to run in":          {[]string{"run", "x", "-s", "http://127.0.0.1:1"}, 2, "", "connection refused"},
 		"a commit that is too short":    {[]string{"run", "x", "--sha", "0000000"}, 2, "", "git rev-parse NAME gives it"},
 		"no link to run":                {[]string{"run"}, 2, "", "error: accepts 1 arg(s), received 0"},
+		"no cluster to list links of":   {[]string{"links", "-s", "http://127.0.0.1:1"}, 1, "", "connection refused"},
 		"no cluster to list runs of":    {[]string{"runs", "-s", "http://127.0.0.1:1"}, 1, "", "connection refused"},
 		"no cluster to follow a run in": {[]string{"get", "x", "--follow", "-s", "http://127.0.0.1:1"}, 2, "", "connection refused"},
 		"no cluster to approve in":      {[]string{"approve", "x", "y", "-s", "http://127.0.0.1:1"}, 1, "", "connection refused"},

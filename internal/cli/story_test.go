@@ -68,6 +68,9 @@ func (s story) refusals() {
 	if out, said, code := s.ann.run(s.T, "runs"); code != 0 || out != "" || !strings.HasPrefix(said, "No runs in namespace d-shop.") {
 		s.Errorf("runs: exit code %d, output %s, said %s", code, out, said)
 	}
+	if out, said, code := s.ann.run(s.T, "links"); code != 0 || !regexp.MustCompile(`(?m)^shop +github.example.com/acme/shop +main +- +Unknown +- +\d+m?s$`).MatchString(out) {
+		s.Errorf("links: exit code %d, output %s, said %s", code, out, said)
+	}
 }
 
 const sha = "5c1fe1b1e0a1d8ae0d0a3f0f3f5a8e1f4d2b7c90"

@@ -39,6 +39,11 @@ func FuzzView(f *testing.F) {
 		if len(rows) != 6 {
 			t.Errorf("rows %q", rows)
 		}
+		links := view.Links([]v1alpha1.TenantRepoLink{hostileLink(one, two, three), hostileLink(two, three, one)}, noon, true)
+		if len(links) != 3 {
+			t.Errorf("%d rows of links", len(links))
+		}
+		rows = append(rows, links...)
 		if len(lines) > 60+count {
 			t.Errorf("%d lines", len(lines))
 		}
@@ -55,6 +60,16 @@ func FuzzView(f *testing.F) {
 			}
 		}
 	})
+}
+
+// hostileLink has the texts wherever a link has any.
+func hostileLink(one, two, three string) v1alpha1.TenantRepoLink {
+	return v1alpha1.TenantRepoLink{
+		ObjectMeta: metav1.ObjectMeta{Namespace: one, Name: two},
+		Spec:       v1alpha1.TenantRepoLinkSpec{Repository: three, Host: one, HomeBranch: two, FolderPath: three},
+		Status: v1alpha1.TenantRepoLinkStatus{HomeBranch: &v1alpha1.CommitStatus{SHA: one}, Conditions: []metav1.Condition{
+			{Type: v1alpha1.ConditionReady, Status: metav1.ConditionStatus(two), Reason: three}}},
+	}
 }
 
 // hostile is a run that has the texts wherever the cluster has any.

@@ -17,16 +17,24 @@ func Table(runs []v1alpha1.CIRun, now time.Time, namespaces bool) []string {
 		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	rows := [][]string{{"NAME", "LINK", "COMMIT", "STATE", "PHASES", "DURATION", "AGE", "WAITING FOR"}}
+	var of []string
 	for i := range sorted {
 		rows = append(rows, row(&sorted[i], now))
+		of = append(of, sorted[i].Namespace)
 	}
 	if namespaces {
-		rows[0] = append([]string{"NAMESPACE"}, rows[0]...)
-		for i := range sorted {
-			rows[i+1] = append([]string{text.Line(sorted[i].Namespace)}, rows[i+1]...)
-		}
+		rows = withNamespaces(rows, of)
 	}
 	return columns(rows)
+}
+
+// withNamespaces puts a column of namespaces before the others; the first row is that of the headings.
+func withNamespaces(rows [][]string, of []string) [][]string {
+	wider := [][]string{append([]string{"NAMESPACE"}, rows[0]...)}
+	for i, namespace := range of {
+		wider = append(wider, append([]string{text.Line(namespace)}, rows[i+1]...))
+	}
+	return wider
 }
 
 func row(run *v1alpha1.CIRun, now time.Time) []string {

@@ -1,5 +1,5 @@
 // Package view shows a run to a person: as a block of lines that fits into a terminal, as the lines that are new since the
-// last look, and as a row of a table. The verbs get and runs call it, and package follow.
+// last look, and as a row of a table; and a link as a row. The verbs get, runs, link and links call it, and package follow.
 //
 // What always holds: it is pure, the time is an argument. Every text of the cluster is taken for hostile: what is given back
 // has no control characters, and a line is one line.

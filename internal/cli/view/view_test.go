@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -185,6 +186,39 @@ func TestPulls(t *testing.T) {
 	golden(t, "pulls.txt", view.Pulls(link, runs))
 }
 
+func TestLinks(t *testing.T) {
+	link := func(name, repository string, age time.Duration, change func(*v1alpha1.TenantRepoLink)) v1alpha1.TenantRepoLink {
+		link := v1alpha1.TenantRepoLink{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "d-shop", Name: name, Generation: 2, CreationTimestamp: *ago(age)},
+			Spec:       v1alpha1.TenantRepoLinkSpec{Repository: repository, Host: "github.com", HomeBranch: "main"},
+			Status:     v1alpha1.TenantRepoLinkStatus{HomeBranch: &v1alpha1.CommitStatus{SHA: sha}},
+		}
+		meta.SetStatusCondition(&link.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue,
+			Reason: v1alpha1.ReasonReady, ObservedGeneration: 2})
+		change(&link)
+		return link
+	}
+	because := func(status metav1.ConditionStatus, reason string) func(*v1alpha1.TenantRepoLink) {
+		return func(link *v1alpha1.TenantRepoLink) {
+			link.Status.Conditions[0].Status, link.Status.Conditions[0].Reason = status, reason
+		}
+	}
+	links := []v1alpha1.TenantRepoLink{
+		link("shop", "acme/shop", 30*time.Hour, func(*v1alpha1.TenantRepoLink) {}),
+		link("shop-api", "acme/shop", 29*time.Hour, func(l *v1alpha1.TenantRepoLink) {
+			because(metav1.ConditionFalse, v1alpha1.ReasonTokenRejected)(l)
+			l.Spec.FolderPath = "/services/api/"
+		}),
+		link("limited", "acme/limited", 2*time.Hour, because(metav1.ConditionUnknown, v1alpha1.ReasonRateLimited)),
+		link("enterprise", "acme/web", time.Hour, func(l *v1alpha1.TenantRepoLink) { l.Spec.Host = "github.example.com" }),
+		link("changed", "acme/changed", time.Hour, func(l *v1alpha1.TenantRepoLink) { l.Generation++ }),
+		link("new", "acme/new", 0, func(l *v1alpha1.TenantRepoLink) { l.Status = v1alpha1.TenantRepoLinkStatus{} }),
+	}
+	golden(t, "links.txt", view.Links(links, noon, false))
+	links[1].Namespace = "a-shop"
+	golden(t, "links-all.txt", view.Links(links, noon, true))
+}
+
 // TestLog takes one run through its life. What is told is never told again, in whatever order run and Phases are read.
 func TestLog(t *testing.T) {
 	var log view.Log
@@ -218,7 +252,7 @@ func TestTheManual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"table.txt", "pulls.txt", "failed.txt", "log.txt"} {
+	for _, name := range []string{"table.txt", "links.txt", "pulls.txt", "failed.txt", "log.txt"} {
 		shown, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)
