@@ -21,6 +21,7 @@ import (
 	"katkit.dev/katkit/internal/cli/diff"
 	"katkit.dev/katkit/internal/cli/export"
 	"katkit.dev/katkit/internal/cli/get"
+	"katkit.dev/katkit/internal/cli/link"
 	"katkit.dev/katkit/internal/cli/links"
 	"katkit.dev/katkit/internal/cli/prs"
 	"katkit.dev/katkit/internal/cli/rerun"
@@ -65,10 +66,14 @@ func arguments(args []string) []string {
 func command(streams genericiooptions.IOStreams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-katkit",
-		Short: "Start, follow and steer Katkit's runs; check, export and compare what they deploy",
-		Long: "Start runs, see how they go, approve, cancel and repeat them. Check the files that Katkit reads in a repository, write\n" +
-			"one for a running service, and see what a deployment would change. Every verb acts with your own rights.",
-		Example: `  # Are the files of this working copy right?
+		Short: "Link repositories; start, follow and steer Katkit's runs; check, export and compare what they deploy",
+		Long: "Link a repository to a tenant. Start runs, see how they go, approve, cancel and repeat them. Check the files that Katkit\n" +
+			"reads in a repository, write one for a running service, and see what a deployment would change. Every verb acts with\n" +
+			"your own rights.",
+		Example: `  # Link a repository, with a token that may read it
+  kubectl katkit link acme/taskrunner --token-file FILE -n d-taskrunner
+
+  # Are the files of this working copy right?
   kubectl katkit validate
 
   # The service description of what runs now
@@ -102,6 +107,7 @@ func command(streams genericiooptions.IOStreams) *cobra.Command {
 		validate.NewCommand(streams),
 		export.NewCommand(streams, connect),
 		diff.NewCommand(streams, connect, userAgent),
+		link.NewCommand(streams, connect),
 		links.NewCommand(streams, connect),
 		runverb.NewCommand(streams, connect),
 		runs.NewCommand(streams, connect),

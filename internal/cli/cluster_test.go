@@ -29,6 +29,7 @@ import (
 	"katkit.dev/katkit/internal/cli/diff"
 	"katkit.dev/katkit/internal/cli/export"
 	"katkit.dev/katkit/internal/cli/get"
+	"katkit.dev/katkit/internal/cli/link"
 	"katkit.dev/katkit/internal/cli/links"
 	"katkit.dev/katkit/internal/cli/rerun"
 	"katkit.dev/katkit/internal/cli/run"
@@ -211,7 +212,7 @@ func (u user) execute(ctx context.Context, streams genericiooptions.IOStreams, a
 	root.SetErr(io.Discard)
 	flags.AddFlags(root.PersistentFlags())
 	root.AddCommand(validate.NewCommand(streams), export.NewCommand(streams, connect), diff.NewCommand(streams, connect, "kubectl-katkit/test"),
-		links.NewCommand(streams, connect), run.NewCommand(streams, connect), runs.NewCommand(streams, connect), get.NewCommand(streams, connect),
+		link.NewCommand(streams, connect), links.NewCommand(streams, connect), run.NewCommand(streams, connect), runs.NewCommand(streams, connect), get.NewCommand(streams, connect),
 		approve.NewCommand(streams, connect), cancel.NewCommand(streams, connect), rerun.NewCommand(streams, connect))
 	root.SetArgs(append([]string{"--kubeconfig", u.kubeconfig, "--namespace", tenant}, args...))
 	failed, err := root.ExecuteContextC(ctx)

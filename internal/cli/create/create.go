@@ -1,4 +1,5 @@
-// Package create makes CIRuns. The verbs run and rerun call it.
+// Package create makes CIRuns, and checks the names that a person gives to what the plugin makes. The verbs run, rerun and
+// link call it.
 package create
 
 import (
@@ -16,19 +17,19 @@ import (
 )
 
 const (
-	// maxName is what a CIRun's name may have, since it becomes a label.
-	maxName = 63
+	// MaxName is what the name of a CIRun and of a link may have, since it becomes a label.
+	MaxName = 63
 	// suffix is what the API server adds to a generateName.
 	suffix = 5
 )
 
-// CheckName tells what is wrong with a name for a run. "" is none, and right.
+// CheckName tells what is wrong with a name for a run or a link. "" is none, and right.
 func CheckName(name string) error {
 	if name == "" {
 		return nil
 	}
-	if len(name) > maxName {
-		return fmt.Errorf("--name %s has %d characters: a run's name has %d at most", name, len(name), maxName)
+	if len(name) > MaxName {
+		return fmt.Errorf("--name %s has %d characters: it may have %d at most", name, len(name), MaxName)
 	}
 	if wrong := validation.IsDNS1123Subdomain(name); len(wrong) > 0 {
 		return fmt.Errorf("--name %q: %s", name, strings.Join(wrong, "; "))
@@ -55,5 +56,5 @@ func Run(ctx context.Context, live client.Client, namespace, name string, spec v
 
 // prefix leaves room for the suffix.
 func prefix(link string) string {
-	return strings.TrimRight(link[:min(len(link), maxName-suffix-1)], "-.") + "-"
+	return strings.TrimRight(link[:min(len(link), MaxName-suffix-1)], "-.") + "-"
 }

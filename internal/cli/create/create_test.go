@@ -13,7 +13,7 @@ func TestPrefix(t *testing.T) {
 		strings.Repeat("a", 56) + ".b":        strings.Repeat("a", 56) + "-",
 		strings.Repeat("a", 54) + "-.-bcdefg": strings.Repeat("a", 54) + "-",
 	} {
-		if got := prefix(link); got != want || len(got)+suffix > maxName {
+		if got := prefix(link); got != want || len(got)+suffix > MaxName {
 			t.Errorf("prefix(%q) = %q, want %q", link, got, want)
 		}
 	}
@@ -21,7 +21,7 @@ func TestPrefix(t *testing.T) {
 
 func TestCheckName(t *testing.T) {
 	for name, want := range map[string]string{
-		"": "", "shop-1": "", strings.Repeat("a", 63): "", strings.Repeat("a", 64): "a run's name has 63 at most", "Shop": "lower case", "a_b": "lower case",
+		"": "", "shop-1": "", strings.Repeat("a", 63): "", strings.Repeat("a", 64): "it may have 63 at most", "Shop": "lower case", "a_b": "lower case",
 	} {
 		if err := CheckName(name); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("CheckName(%q) = %v, want %q", name, err, want)

@@ -1,4 +1,5 @@
 // Package follow shows a run until it has ended, and ends the plugin with the run's result. The verbs with --follow call it.
+// The verb link, which watches a link until it works, has its exit codes and its patience with the API server from here.
 //
 //	read run and Phases ──> show ──> watch both ──change──> show ──run has ended──> read once more ──> show ──> exit code
 //	      ^                            │
@@ -65,7 +66,7 @@ var (
 // Run follows a run of a namespace until it has ended. It prints to the standard output, and says on the standard error why
 // it stopped. The error is nil when the run succeeded, else the cli.Exit above, or why the run could not be told.
 func Run(ctx context.Context, streams genericiooptions.IOStreams, live client.WithWatch, run *v1alpha1.CIRun) error {
-	f := follower{live: live, run: run, say: func(line string) { fmt.Fprintln(streams.ErrOut, line) }, show: newDisplay(streams.Out), wait: wait}
+	f := follower{live: live, run: run, say: func(line string) { fmt.Fprintln(streams.ErrOut, line) }, show: newDisplay(streams.Out), wait: Pause}
 	state, err := f.follow(ctx)
 	f.show.close()
 	again := fmt.Sprintf("kubectl katkit get %s -n %s --follow", view.Quote(run.Name), view.Quote(run.Namespace))
@@ -128,7 +129,7 @@ func (f *follower) follow(ctx context.Context) (v1alpha1.RunState, error) {
 			return "", ctx.Err()
 		case err == nil && f.now.Run.Status.State.Terminal():
 			return f.now.Run.Status.State, nil
-		case err != nil && permanent(err):
+		case errors.Is(err, errGone) || err != nil && Permanent(err):
 			return "", err
 		case tries >= maxTries:
 			return "", cmp.Or(err, errors.New("the API server ends every watch at once"))
@@ -141,9 +142,9 @@ func (f *follower) follow(ctx context.Context) (v1alpha1.RunState, error) {
 	}
 }
 
-// permanent tells whether it is of no use to try again.
-func permanent(err error) bool {
-	return errors.Is(err, errGone) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsBadRequest(err) ||
+// Permanent tells of an error of a watch whether it is of no use to try again.
+func Permanent(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsBadRequest(err) ||
 		apierrors.IsInvalid(err) || apierrors.IsMethodNotSupported(err)
 }
 
@@ -160,13 +161,13 @@ func (f *follower) session(ctx context.Context) (began bool, err error) {
 		return true, nil
 	}
 	run, err := f.live.Watch(ctx, &v1alpha1.CIRunList{}, client.InNamespace(f.run.Namespace),
-		client.MatchingFields{"metadata.name": f.run.Name}, from(versions.run))
+		client.MatchingFields{"metadata.name": f.run.Name}, From(versions.run))
 	if err != nil {
 		return false, fmt.Errorf("watching the run: %w", err)
 	}
 	defer run.Stop()
 	phases, err := f.live.Watch(ctx, &v1alpha1.PhaseList{}, client.InNamespace(f.run.Namespace),
-		client.MatchingLabels{v1alpha1.LabelRun: f.run.Name}, from(versions.phases))
+		client.MatchingLabels{v1alpha1.LabelRun: f.run.Name}, From(versions.phases))
 	if err != nil {
 		return false, fmt.Errorf("watching the phases: %w", err)
 	}
@@ -235,8 +236,9 @@ func (f *follower) take(event watch.Event) error {
 	return nil
 }
 
-// wait is a second, then twice as long each time, up to longestWait.
-func wait(ctx context.Context, tries int) {
+// Pause lets a second pass, then twice as long each time, up to ten; tries is how many failed in a row. It ends early with
+// the context.
+func Pause(ctx context.Context, tries int) {
 	timer := time.NewTimer(min(time.Second<<min(tries-1, 10), longestWait))
 	defer timer.Stop()
 	select {

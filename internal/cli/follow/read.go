@@ -43,7 +43,7 @@ func (f *follower) read(ctx context.Context) (versions, error) {
 	return versions{runs.ResourceVersion, list.ResourceVersion}, nil
 }
 
-// from makes a watch go on where a list was read.
-func from(version string) client.ListOption {
+// From makes a watch go on where a list was read.
+func From(version string) client.ListOption {
 	return &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: version}}
 }
