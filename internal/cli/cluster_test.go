@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -214,7 +215,11 @@ func (u user) execute(ctx context.Context, streams genericiooptions.IOStreams, a
 	root.AddCommand(validate.NewCommand(streams), export.NewCommand(streams, connect), diff.NewCommand(streams, connect, "kubectl-katkit/test"),
 		link.NewCommand(streams, connect), links.NewCommand(streams, connect), run.NewCommand(streams, connect), runs.NewCommand(streams, connect), get.NewCommand(streams, connect),
 		approve.NewCommand(streams, connect), cancel.NewCommand(streams, connect), rerun.NewCommand(streams, connect))
-	root.SetArgs(append([]string{"--kubeconfig", u.kubeconfig, "--namespace", tenant}, args...))
+	global := []string{"--kubeconfig", u.kubeconfig}
+	if !slices.Contains(args, "--tenant") {
+		global = append(global, "--namespace", tenant)
+	}
+	root.SetArgs(append(global, args...))
 	failed, err := root.ExecuteContextC(ctx)
 	code, tell := cli.ExitCode(failed, err)
 	if tell {
