@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,7 @@ func (w *world) cloneOf(address string) string {
 	dir := filepath.Join(w.TempDir(), "shop")
 	clone := exec.CommandContext(w.Context(), "git", "clone", "--quiet", "--no-checkout",
 		strings.Replace(address, "http://", "http://x-access-token:"+token+"@", 1)+"/acme/shop.git", dir)
+	clone.Env = elsewhere()
 	if out, err := clone.CombinedOutput(); err != nil {
 		w.Fatalf("git clone: %v: %s", err, out)
 	}
@@ -306,12 +308,18 @@ func (w *world) commit(name, content string) string {
 func (w *world) git(stdin string, args ...string) string {
 	w.Helper()
 	cmd := exec.CommandContext(w.Context(), "git", append([]string{"-C", w.clone}, args...)...)
-	cmd.Stdin = strings.NewReader(stdin)
+	cmd.Stdin, cmd.Env = strings.NewReader(stdin), elsewhere()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		w.Fatalf("git %v: %v: %s", args, err, out)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// elsewhere is the environment without what git tells its hooks and the commands of a rebase, by which the tests would write
+// to the repository that they are run in.
+func elsewhere() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "GIT_") })
 }
 
 // TestNothingOfACloneIsRun has a clone whose configuration names programs wherever git would start one, and an
