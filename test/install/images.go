@@ -17,13 +17,14 @@ import (
 )
 
 // Images are the names of Katkit's images and the stand-in's, as the cluster pulls them.
-type Images struct{ Manager, Agent, Builder, GitHub string }
+type Images struct{ Manager, Receiver, Agent, Builder, GitHub string }
 
 // recipe tells how one image is made.
 type recipe struct{ name, dockerfile, target, binary string }
 
 var recipes = []recipe{
 	{"manager", "Dockerfile", "manager", "bin/manager"},
+	{"receiver", "Dockerfile", "receiver", "bin/receiver"},
 	{"agent", "Dockerfile", "agent", "bin/katkit-agent"},
 	{"builder", "Dockerfile", "builder", "bin/katkit-agent"},
 	{"fakegithub", "test/fakegithub/Dockerfile", "", "bin/fakegithub"},
@@ -47,7 +48,7 @@ func (c *Cluster) Images(ctx context.Context) (Images, error) {
 	if err != nil {
 		return Images{}, err
 	}
-	var names [4]string
+	names := make([]string, len(recipes))
 	var kept []string
 	for i, r := range recipes {
 		tag, err := c.tag(r, base)
@@ -67,7 +68,7 @@ func (c *Cluster) Images(ctx context.Context) (Images, error) {
 		kept = append(kept, c.Registry.Push+"/"+image.name+":"+tag)
 	}
 	c.dropOldImages(ctx, kept)
-	return Images{Manager: names[0], Agent: names[1], Builder: names[2], GitHub: names[3]}, nil
+	return Images{Manager: names[0], Receiver: names[1], Agent: names[2], Builder: names[3], GitHub: names[4]}, nil
 }
 
 // binaries builds what the images hold. Neither version nor commit is stamped in, so that the same source gives the same

@@ -22,10 +22,11 @@ import (
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 )
 
-// Where Katkit's manifests put the manager.
+// Where Katkit's manifests put the manager and the receiver.
 const (
-	Namespace         = "katkit-system"
-	ManagerDeployment = "katkit-manager"
+	Namespace          = "katkit-system"
+	ManagerDeployment  = "katkit-manager"
+	ReceiverDeployment = "katkit-receiver"
 )
 
 // GitHubURL is the stand-in's address in the cluster; Katkit takes it for github.com.
@@ -134,6 +135,10 @@ func customize(object *unstructured.Unstructured, images Images, args []string) 
 			container.Image = images.Manager
 			container.Args = append(container.Args, "--github-host=github.com="+GitHubURL)
 			container.Args = append(container.Args, args...)
+		})
+	case object.GetKind() == "Deployment" && object.GetName() == ReceiverDeployment:
+		return change(object, func(receiver *appsv1.Deployment) {
+			receiver.Spec.Template.Spec.Containers[0].Image = images.Receiver
 		})
 	case object.GetKind() == "BuilderClass":
 		return change(object, func(class *v1alpha1.BuilderClass) {
