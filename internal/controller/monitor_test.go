@@ -142,15 +142,15 @@ var _ = Describe("A link shows what its repository is about", func() {
 		t.nudge()
 		Eventually(t.seen).Should(HaveField("HomeBranch.SHA", sha))
 
-		By("refusing the other one where the new name is lost, too")
+		By("refusing the other one where the new name is lost, too, before the next look as after it")
 		Expect(gh.DeleteRepository(name + "-2")).To(Succeed())
 		Expect(gh.Rename(name, name+"-2")).To(Succeed())
-		t.nudge()
-		Expect(t.linkIs(metav1.ConditionFalse, v1alpha1.ReasonRepositoryReplaced)).To(ContainSubstring("delete this link and make it again"))
-		Expect(t.seen().HomeBranch.SHA).To(Equal(sha))
 		t.run(func(run *v1alpha1.CIRun) { run.Spec.Commit = v1alpha1.CommitSelector{SHA: evil} })
 		t.runFails(v1alpha1.ReasonRepositoryReplaced)
 		Expect(t.phases()).To(BeEmpty())
+		t.nudge()
+		Expect(t.linkIs(metav1.ConditionFalse, v1alpha1.ReasonRepositoryReplaced)).To(ContainSubstring("delete this link and make it again"))
+		Expect(t.seen().HomeBranch.SHA).To(Equal(sha))
 	})
 
 	It("with what is left of its token's rate limit, which the manager's metric tells exactly", func() {

@@ -135,6 +135,18 @@ func commitStatus(commit github.Commit) v1alpha1.CommitStatus {
 	return status
 }
 
+// Identify is the problem of a repository that is another one than the link's first look found. Until then it is any of the name.
+func (r *Repository) Identify(ctx context.Context) *problem.Problem {
+	if r.link.Status.Repository == nil {
+		return nil
+	}
+	repository, err := r.client.Repository(ctx, r.name)
+	if err != nil {
+		return describe(r.link, err, v1alpha1.ReasonRepositoryNotFound)
+	}
+	return link.Replaced(r.link, v1alpha1.RepositoryStatus{ID: repository.ID, FullName: repository.FullName})
+}
+
 // Resolve finds the commit that a run asks for.
 func (r *Repository) Resolve(ctx context.Context, selector v1alpha1.CommitSelector) (run.Commit, *problem.Problem) {
 	var ref, sha string

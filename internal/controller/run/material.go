@@ -97,9 +97,6 @@ func (c *Controller) tenancy(ctx context.Context, run *v1alpha1.CIRun, m *domain
 	if err != nil {
 		return nil, fmt.Errorf("reading its link: %w", err)
 	}
-	if cause := domainlink.Replaced(m.Link); cause != nil {
-		return cause, nil
-	}
 	var classes v1alpha1.BuilderClassList
 	if err := c.Client.List(ctx, &classes); err != nil {
 		return nil, fmt.Errorf("listing builder classes: %w", err)
@@ -113,19 +110,19 @@ func (c *Controller) tenancy(ctx context.Context, run *v1alpha1.CIRun, m *domain
 func (c *Controller) files(ctx context.Context, asked domain.Request, repository *source.Repository, m *domain.Material) *problem.Problem {
 	folder, selector := m.Link.Spec.Folder(), asked.Commit
 	var configs []domain.File
-	var commitCause, configCause *problem.Problem
+	var identityCause, commitCause, configCause *problem.Problem
+	var group sync.WaitGroup
+	group.Go(func() { identityCause = repository.Identify(ctx) })
 	if selector.SHA == "" {
-		if m.Commit, commitCause = repository.Resolve(ctx, selector); commitCause != nil {
-			return commitCause
+		if m.Commit, commitCause = repository.Resolve(ctx, selector); commitCause == nil {
+			configs, configCause = readConfigs(ctx, asked, repository, folder, m.Commit.SHA)
 		}
-		configs, configCause = readConfigs(ctx, asked, repository, folder, m.Commit.SHA)
 	} else {
-		var group sync.WaitGroup
 		group.Go(func() { m.Commit, commitCause = repository.Resolve(ctx, selector) })
 		group.Go(func() { configs, configCause = readConfigs(ctx, asked, repository, folder, selector.SHA) })
-		group.Wait()
 	}
-	for _, cause := range []*problem.Problem{commitCause, configCause} {
+	group.Wait()
+	for _, cause := range []*problem.Problem{identityCause, commitCause, configCause} {
 		if cause != nil {
 			return cause
 		}

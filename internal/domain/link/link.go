@@ -72,7 +72,7 @@ func Decide(o Observation, now time.Time) Plan {
 	plan.Status.RateLimit = roughly(o.RateLimit)
 	cause := o.Problem
 	if cause == nil {
-		cause = replaced(o.Link, o.Findings.Repository)
+		cause = Replaced(o.Link, o.Findings.Repository)
 	}
 	switch {
 	case cause == nil:
@@ -119,8 +119,9 @@ func found(spec v1alpha1.TenantRepoLinkSpec, fullName string) string {
 	return message
 }
 
-// replaced is the problem of a name that another repository has now: it may be somebody else's, and its code runs in the tenant.
-func replaced(link *v1alpha1.TenantRepoLink, now v1alpha1.RepositoryStatus) *problem.Problem {
+// Replaced is the problem of a name that another repository has now: it may be somebody else's, and its code runs in the tenant.
+// nil where it is the linked one, or none was linked before.
+func Replaced(link *v1alpha1.TenantRepoLink, now v1alpha1.RepositoryStatus) *problem.Problem {
 	known := link.Status.Repository
 	if known == nil || known.ID == now.ID {
 		return nil
@@ -128,15 +129,6 @@ func replaced(link *v1alpha1.TenantRepoLink, now v1alpha1.RepositoryStatus) *pro
 	return problem.Config(v1alpha1.ReasonRepositoryReplaced,
 		"%s is another repository (number %d) than the one that was linked (number %d), and nothing of it is run: if that is meant, delete this link and make it again",
 		now.FullName, now.ID, known.ID)
-}
-
-// Replaced is the problem that a link's last check found with the identity of its repository; nil when it found none.
-func Replaced(link *v1alpha1.TenantRepoLink) *problem.Problem {
-	ready := meta.FindStatusCondition(link.Status.Conditions, v1alpha1.ConditionReady)
-	if ready == nil || ready.Reason != v1alpha1.ReasonRepositoryReplaced {
-		return nil
-	}
-	return problem.Config(ready.Reason, "%s", ready.Message)
 }
 
 // Repository is the name by which GitHub is asked for a link's repository: the one that it has now, where that is known.
