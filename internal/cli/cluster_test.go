@@ -32,6 +32,7 @@ import (
 	"katkit.dev/katkit/internal/cli/get"
 	"katkit.dev/katkit/internal/cli/link"
 	"katkit.dev/katkit/internal/cli/links"
+	"katkit.dev/katkit/internal/cli/prs"
 	"katkit.dev/katkit/internal/cli/rerun"
 	"katkit.dev/katkit/internal/cli/run"
 	"katkit.dev/katkit/internal/cli/runs"
@@ -213,7 +214,7 @@ func (u user) execute(ctx context.Context, streams genericiooptions.IOStreams, a
 	root.SetErr(io.Discard)
 	flags.AddFlags(root.PersistentFlags())
 	root.AddCommand(validate.NewCommand(streams), export.NewCommand(streams, connect), diff.NewCommand(streams, connect, "kubectl-katkit/test"),
-		link.NewCommand(streams, connect), links.NewCommand(streams, connect), run.NewCommand(streams, connect), runs.NewCommand(streams, connect), get.NewCommand(streams, connect),
+		link.NewCommand(streams, connect), links.NewCommand(streams, connect), run.NewCommand(streams, connect), runs.NewCommand(streams, connect), get.NewCommand(streams, connect), prs.NewCommand(streams, connect),
 		approve.NewCommand(streams, connect), cancel.NewCommand(streams, connect), rerun.NewCommand(streams, connect))
 	global := []string{"--kubeconfig", u.kubeconfig}
 	if !slices.Contains(args, "--tenant") {

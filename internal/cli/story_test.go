@@ -231,9 +231,13 @@ func (s story) completion(first string) {
 	s.phases("waiting")
 	s.setPhase("waiting-deploy", v1alpha1.PhaseWaitingForApproval, "")
 	s.glance("waiting", v1alpha1.RunWaitingForApproval)
+	s.monitored()
 	ended := strings.Join([]string{"second", first, "third"}, "\n")
 	for words, want := range map[string]string{
 		"run ":                        "shop",
+		"prs ":                        "shop",
+		"run shop --pr ":              "42\tMend the basket",
+		"run shop --sha ":             sha + "\tMend it",
 		"runs ":                       "shop",
 		"approve ":                    "waiting",
 		"approve waiting ":            "DEPLOY",
@@ -250,6 +254,38 @@ func (s story) completion(first string) {
 		if code != 0 || out != want+":4\n" {
 			s.Errorf("%q is completed to %q (exit code %d), want %q", words, out, code, want)
 		}
+	}
+}
+
+// monitored gives the link a pull request, which had two runs.
+func (s story) monitored() {
+	s.Helper()
+	if out, said, code := s.ann.run(s.T, "prs", "shop"); code != 0 || out != "" || !strings.Contains(said, "No open pull requests into branch main of acme/shop.") ||
+		!strings.Contains(said, "Link shop is not ready, and what is shown may be old: it has not been checked yet") {
+		s.Errorf("prs: exit code %d, output %s, said %s", code, out, said)
+	}
+	var link v1alpha1.TenantRepoLink
+	if err := s.admin.Get(s.Context(), client.ObjectKey{Namespace: tenant, Name: "shop"}, &link); err != nil {
+		s.Fatal(err)
+	}
+	link.Status = v1alpha1.TenantRepoLinkStatus{
+		Commits:      []v1alpha1.CommitStatus{{SHA: sha, Message: "Mend it"}},
+		PullRequests: []v1alpha1.PullRequestStatus{{Number: 42, Title: "Mend the \x1b[31mbasket", Author: "ann", HeadRef: "basket", HeadSHA: sha}},
+		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady,
+			LastTransitionTime: metav1.Now()}},
+		MorePullRequests: true,
+	}
+	if err := s.admin.Status().Update(s.Context(), &link); err != nil {
+		s.Fatal(err)
+	}
+	name := s.started("run", "shop", "--pr", "42", "--name", "of-42")
+	out, said, code := s.ann.run(s.T, "prs", "shop")
+	if code != 0 || !regexp.MustCompile(`(?m)^#42 +5c1fe1b +basket +ann +`+name+` +Pending +Mend the basket$`).MatchString(out) ||
+		!strings.HasPrefix(said, "There are more than these 1, which were updated last. kubectl katkit run shop --pr NUMBER runs any of them.") {
+		s.Errorf("prs: exit code %d, output %s, said %s", code, out, said)
+	}
+	if err := s.admin.Delete(s.Context(), s.read(name)); err != nil {
+		s.Fatal(err)
 	}
 }
 

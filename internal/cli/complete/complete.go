@@ -5,6 +5,7 @@ package complete
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/cli"
+	"katkit.dev/katkit/internal/domain/text"
 )
 
 // timeout is how long the shell waits for names.
@@ -63,6 +65,40 @@ func Links(ctx context.Context, live client.Reader, namespace string, _ []string
 		names = append(names, links.Items[i].Name)
 	}
 	return names, nil
+}
+
+// Pulls are the numbers of the open pull requests of the link that the first argument names, with their titles.
+func Pulls(ctx context.Context, live client.Reader, namespace string, args []string) ([]string, error) {
+	link, err := link(ctx, live, namespace, args)
+	if err != nil {
+		return nil, err
+	}
+	var numbers []string
+	for _, pull := range link.Status.PullRequests {
+		numbers = append(numbers, fmt.Sprintf("%d\t%s", pull.Number, text.Line(pull.Title)))
+	}
+	return numbers, nil
+}
+
+// Commits are the newest ones of the home branch of the link that the first argument names, with their messages.
+func Commits(ctx context.Context, live client.Reader, namespace string, args []string) ([]string, error) {
+	link, err := link(ctx, live, namespace, args)
+	if err != nil {
+		return nil, err
+	}
+	var shas []string
+	for _, commit := range link.Status.Commits {
+		shas = append(shas, text.Line(commit.SHA)+"\t"+text.Line(commit.Message))
+	}
+	return shas, nil
+}
+
+func link(ctx context.Context, live client.Reader, namespace string, args []string) (*v1alpha1.TenantRepoLink, error) {
+	var link v1alpha1.TenantRepoLink
+	if len(args) == 0 {
+		return &link, nil
+	}
+	return &link, live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: args[0]}, &link)
 }
 
 // Runs are those of the namespace of which keep says so.
