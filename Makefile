@@ -75,7 +75,7 @@ lint: ## golangci-lint: style, likely bugs, the import arrows, the API conventio
 test: test-unit test-envtest test-e2e ## All tests
 
 .PHONY: test-unit
-test-unit: ## Tests that need nothing but Go, and GitHub's OpenAPI description from the npm registry
+test-unit: ## Tests that need nothing but Go, and what GitHub publishes of its API, from the npm registry
 	OCTOKIT_ASSETS="$$(hack/octokit-assets.sh)" go test -race $(GOTEST_ARGS) $$(hack/test-packages.sh unit)
 	cd hack/localkube && go test -race $(GOTEST_ARGS) ./...
 

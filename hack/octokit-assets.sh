@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Prints the folder with what GitHub publishes about its API, which the tests are checked against: $OCTOKIT_ASSETS when
 # it is set, else one in the user's cache folder, filled from the npm registry when missing. Needs curl, not npm.
-#   openapi/api.github.com.json   GitHub's OpenAPI description
+#   openapi/generated/api.github.com.json   GitHub's OpenAPI description
+#   webhooks-examples/*/index.json          payloads of its webhooks, by the GitHub that they are of
 set -euo pipefail
 
-# package of @octokit, version, npm's integrity (`npm view @octokit/openapi@VERSION dist.integrity`), files
+# package of @octokit, version, npm's integrity (`npm view @octokit/openapi@VERSION dist.integrity`), files and folders of it
 assets='
 openapi 23.0.2 sha512-pV8M7L9GY23AybNvTmo2nyjmpmnt6+2sRE/tqr0ZLQcPS4lnw7u5eZGNmwRNkBC3D7gZXbFx5AHzLUVRBXGDhg== generated/api.github.com.json
+webhooks-examples 7.6.1 sha512-De6U3XB6O3DtCa7bKgCMzTHdeopqqZ6SNivMYJnK65ierKL1AnNIA0tkRYCRS7lwGT792d+Ps1WbfHlso6MynQ== api.github.com ghes-31 ghes-32 ghes-33 ghes-34 ghes-35
 '
 
 if [[ -n ${OCTOKIT_ASSETS:-} ]]; then
@@ -40,7 +42,7 @@ while read -r package version integrity files; do
     fi
     mkdir "$making/$package"
     for file in $files; do
-        tar --extract --gzip --file="$tarball" --to-stdout "package/$file" >"$making/$package/${file##*/}"
+        tar --extract --gzip --file="$tarball" --directory="$making/$package" --strip-components=1 --no-same-owner "package/$file"
     done
     rm "$tarball"
 done <<<"$assets"

@@ -19,16 +19,16 @@ import (
 func examples(t *testing.T) map[string]map[string][]json.RawMessage {
 	t.Helper()
 	var complaint strings.Builder
-	command := exec.CommandContext(t.Context(), filepath.Join("..", "..", "hack", "webhook-examples.sh"))
+	command := exec.CommandContext(t.Context(), filepath.Join("..", "..", "hack", "octokit-assets.sh"))
 	command.Stderr = &complaint
 	output, err := command.Output()
 	if err != nil {
 		if os.Getenv("CI") == "" {
 			t.Skipf("the examples of webhooks cannot be fetched (%v), so none of them is tried: %s", err, complaint.String())
 		}
-		t.Fatalf("hack/webhook-examples.sh: %v: %s", err, complaint.String())
+		t.Fatalf("hack/octokit-assets.sh: %v: %s", err, complaint.String())
 	}
-	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(output)), "*", "index.json"))
+	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(output)), "webhooks-examples", "*", "index.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%s holds no examples: %v", output, err)
 	}

@@ -36,7 +36,7 @@ type description struct {
 var github = sync.OnceValues(read)
 
 func read() (*description, error) {
-	data, err := os.ReadFile(filepath.Join(os.Getenv(EnvAssets), "openapi", "api.github.com.json"))
+	data, err := os.ReadFile(filepath.Join(os.Getenv(EnvAssets), "openapi", "generated", "api.github.com.json"))
 	if err != nil {
 		return nil, err
 	}
