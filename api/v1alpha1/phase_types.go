@@ -318,8 +318,7 @@ type PhaseStatus struct {
 	// +optional
 	Stop *StopStatus `json:"stop,omitempty"`
 
-	// outputs are what ci.sh left in $KATKIT_OUTPUT. Of several replicas that set the same name, the one with the lowest index
-	// counts.
+	// outputs are what ci.sh left in $KATKIT_OUTPUT. Of several replicas that set the same name, the first one to end counts.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

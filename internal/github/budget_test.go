@@ -3,6 +3,7 @@ package github_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -18,8 +19,12 @@ func TestNobodyAsksBeforeTheLimitIsOver(t *testing.T) {
 		atLeast time.Duration
 		atMost  time.Duration
 	}{
-		"429 with a time":      {429, map[string]string{"Retry-After": "30"}, `{}`, 29 * time.Second, 30 * time.Second},
-		"403 without one":      {403, nil, `{"message": "You have exceeded a secondary rate limit."}`, 59 * time.Second, time.Minute},
+		"429 with a time": {429, map[string]string{"Retry-After": "30"}, `{}`, 29 * time.Second, 30 * time.Second},
+		"403 without one": {403, nil, `{"message": "You have exceeded a secondary rate limit."}`, 59 * time.Second, time.Minute},
+		"403 beside a primary limit that is not used up": {403,
+			map[string]string{"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "4000", "X-RateLimit-Reset": strconv.FormatInt(time.Now().Add(50*time.Minute).Unix(), 10)},
+			`{"message": "You have exceeded a secondary rate limit.", "documentation_url": "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"}`,
+			59 * time.Second, time.Minute},
 		"longer than anything": {429, map[string]string{"Retry-After": "99999999"}, `{}`, 119 * time.Minute, 2 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {

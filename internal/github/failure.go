@@ -109,7 +109,7 @@ func resetTime(header http.Header, now time.Time) time.Time {
 	if seconds, err := strconv.Atoi(header.Get("Retry-After")); err == nil && seconds >= 0 {
 		return now.Add(time.Duration(seconds) * time.Second)
 	}
-	if header.Get("X-RateLimit-Remaining") != "0" {
+	if header.Get(rateRemaining) != "0" {
 		return time.Time{}
 	}
 	if at, err := strconv.ParseInt(header.Get("X-RateLimit-Reset"), 10, 64); err == nil {

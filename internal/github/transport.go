@@ -52,8 +52,16 @@ func (t *authorizing) RoundTrip(request *http.Request) (*http.Response, error) {
 		request = request.Clone(request.Context())
 		request.Header.Set("Authorization", "Bearer "+t.token)
 	}
-	return t.next.RoundTrip(request)
+	response, err := t.next.RoundTrip(request)
+	if err == nil && response.StatusCode == http.StatusForbidden && response.Header.Get("Retry-After") == "" && response.Header.Get(rateRemaining) != "0" {
+		// A secondary limit that says no time. The reset is that of the primary limit, which is not used up; go-github would wait for it.
+		response.Header.Del("X-RateLimit-Reset")
+	}
+	return response, err
 }
+
+// rateRemaining is GitHub's header about the primary rate limit.
+const rateRemaining = "X-RateLimit-Remaining"
 
 type immutableKey struct{}
 

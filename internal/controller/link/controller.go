@@ -117,8 +117,8 @@ func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink)
 	if cause == nil {
 		observation.Findings, cause = repository.Look(ctx)
 		observation.RateLimit = repository.RateLimit()
-		tellRemaining(link, observation.RateLimit)
 	}
+	tellRemaining(link, observation.RateLimit)
 	observation.Problem = cause
 	return observation, nil
 }

@@ -11,7 +11,8 @@ import (
 	domain "katkit.dev/katkit/internal/domain/link"
 )
 
-// rateLimitRemaining is exact, where the status is rough. Links with one token show one number.
+// rateLimitRemaining is exact, where the status is rough: what was left when the link was looked at last. Links with one token
+// are looked at at different times.
 var rateLimitRemaining = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "katkit_github_rate_limit_remaining",
 	Help: "Calls that GitHub allows the link's token until its rate limit is reset.",
@@ -27,9 +28,11 @@ func registerMetrics() error {
 }
 
 func tellRemaining(link *v1alpha1.TenantRepoLink, limit domain.RateLimit) {
-	if limit.Limit > 0 {
-		rateLimitRemaining.WithLabelValues(link.Namespace, link.Name).Set(float64(limit.Remaining))
+	if limit.Limit == 0 {
+		rateLimitRemaining.DeleteLabelValues(link.Namespace, link.Name)
+		return
 	}
+	rateLimitRemaining.WithLabelValues(link.Namespace, link.Name).Set(float64(limit.Remaining))
 }
 
 func forgetRemaining(link types.NamespacedName) {

@@ -34,5 +34,8 @@ func (c *Controller) older(ctx context.Context, phase *v1alpha1.Phase, services 
 	if cause != nil {
 		return cause, nil
 	}
+	if cause := repository.Identify(ctx); cause != nil {
+		return cause, nil
+	}
 	return repository.Older(ctx, compare, phase.Spec.SHA), nil
 }

@@ -83,7 +83,8 @@ func Decide(o Observation, now time.Time) Plan {
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionUnknown, cause.Reason, cause.Message
 		plan.RequeueAfter = retryInterval
 		if cause.RetryAfter > 0 {
-			plan.RequeueAfter = cause.RetryAfter
+			// Not later than a poll: a new token need not wait for the old one's limit, and asking too early asks nobody.
+			plan.RequeueAfter = min(cause.RetryAfter, pollInterval(o.Link))
 		}
 	default:
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, cause.Reason, cause.Message

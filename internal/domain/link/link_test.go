@@ -106,6 +106,10 @@ func TestDecide(t *testing.T) {
 			}},
 		"a rate limit says itself when to try again": {cause: limited, want: link.Plan{
 			Status:       v1alpha1.TenantRepoLinkStatus{Conditions: ready(metav1.ConditionUnknown, v1alpha1.ReasonRateLimited, "limited", second)},
+			RequeueAfter: time.Minute,
+		}},
+		"and no later than the next poll": {cause: limited, poll: time.Hour, want: link.Plan{
+			Status:       v1alpha1.TenantRepoLinkStatus{Conditions: ready(metav1.ConditionUnknown, v1alpha1.ReasonRateLimited, "limited", second)},
 			RequeueAfter: 7 * time.Minute,
 		}},
 		"the rate limit is told in tenths": {before: was, sees: see(old), limit: link.RateLimit{Limit: 5000, Remaining: 4321}, want: link.Plan{

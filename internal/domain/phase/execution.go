@@ -96,6 +96,7 @@ func examine(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, now tim
 		replica := &attempt.Replicas[i]
 		if replica.Reason != "" {
 			seen.recall(replica)
+			plan.removeLeftover(o.Pods[replica.Pod])
 			continue
 		}
 		v := judge(o.Pods[replica.Pod], now)
@@ -108,6 +109,7 @@ func examine(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, now tim
 			continue
 		}
 		record(replica, v)
+		plan.removeLeftover(o.Pods[replica.Pod])
 		if v.keepLog {
 			plan.KeepLogs = append(plan.KeepLogs, KeepLog{Attempt: attempt.Number, Replica: replica.Index, Pod: replica.Pod, TailLines: v.tailLines})
 		}
@@ -117,6 +119,14 @@ func examine(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, now tim
 		}
 	}
 	return seen
+}
+
+// removeLeftover has a Pod removed that is judged, but for whose containers it is not over: an image may yet be pulled, and
+// ci.sh run for nobody.
+func (p *Plan) removeLeftover(pod *corev1.Pod) {
+	if pod != nil && pod.DeletionTimestamp.IsZero() && !finished(pod) {
+		p.DeletePods = append(p.DeletePods, pod.Name)
+	}
 }
 
 // recall notes what was recorded of a replica.

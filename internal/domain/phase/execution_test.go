@@ -269,6 +269,24 @@ func TestWhatAReplicaCameToIsKeptWhenItsPodIsGone(t *testing.T) {
 	}
 }
 
+// TestAReplicaThatIsGivenUpDoesNotRunLater: its image may be pulled after all, while others run.
+func TestAReplicaThatIsGivenUpDoesNotRunLater(t *testing.T) {
+	s := tell(t, newExecution(2))
+	s.becomes(0, waiting("ErrImagePull", "dial tcp: i/o timeout"), waiting("ErrImagePull", "dial tcp: i/o timeout"))
+	s.becomes(1, done, running)
+	s.at = s.at.Add(time.Minute)
+	if plan := s.decides(); !cmp.Equal(plan.DeletePods, []string{podName(s.phase, 0)}) || s.phase.Status.Attempts[0].Replicas[0].Reason != v1alpha1.ReasonImagePullFailed {
+		t.Fatalf("removed %v; %+v", plan.DeletePods, s.phase.Status.Attempts)
+	}
+	if plan := s.decides(); !cmp.Equal(plan.DeletePods, []string{podName(s.phase, 0)}) { // it could not be removed
+		t.Errorf("removed %v", plan.DeletePods)
+	}
+	delete(s.pods, podName(s.phase, 0))
+	if plan := s.decides(); len(plan.DeletePods) > 0 {
+		t.Errorf("removed %v", plan.DeletePods)
+	}
+}
+
 // ci.sh can write the build container's termination message. The container's own state is the authority.
 func TestHostileReports(t *testing.T) {
 	forged := func(code int32, json string) corev1.ContainerState { return terminated(code, json) }

@@ -86,6 +86,9 @@ func halt(o Observation, plan *Plan, now time.Time) {
 	}
 	plan.RequeueAfter = left
 	for _, replica := range last.Replicas {
+		if replica.Reason != "" {
+			continue
+		}
 		switch pod := o.Pods[replica.Pod]; {
 		case pod == nil || !pod.DeletionTimestamp.IsZero() || finished(pod):
 		case !started(pod):
