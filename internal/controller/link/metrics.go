@@ -11,8 +11,8 @@ import (
 	domain "katkit.dev/katkit/internal/domain/link"
 )
 
-// rateLimitRemaining is exact, where the status is rough: what was left when the link was looked at last. Links with one token
-// are looked at at different times.
+// rateLimitRemaining is exact, where the status is rough: what was left when the link was looked at last, so that links with one
+// token may tell different numbers.
 var rateLimitRemaining = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "katkit_github_rate_limit_remaining",
 	Help: "Calls that GitHub allows the link's token until its rate limit is reset.",
