@@ -53,6 +53,7 @@ spec:
 		Expect(kubectl("wait", "-n", t.namespace, "--for=condition=Succeeded", "--timeout=10s", "cirun/run")).To(ContainSubstring("condition met"))
 
 		By("looking at it")
+		t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady)
 		Expect(kubectl("get", "run", "-n", t.namespace)).To(And(
 			MatchRegexp(`NAME +LINK +SHA +STATE +STARTED +COMPLETED`), MatchRegexp(`run +app +[0-9a-f]{40} +Succeeded`)))
 		Expect(kubectl("get", "phases", "-n", t.namespace)).To(And(
