@@ -261,7 +261,7 @@ func (s story) completion(first string) {
 func (s story) monitored() {
 	s.Helper()
 	if out, said, code := s.ann.run(s.T, "prs", "shop"); code != 0 || out != "" || !strings.Contains(said, "No open pull requests into branch main of acme/shop.") ||
-		!strings.Contains(said, "Link shop is not ready, and what is shown may be old: it has not been checked yet") {
+		!strings.Contains(said, "Link shop is not ready, and what is shown may be old: it has not been checked yet as it is now") {
 		s.Errorf("prs: exit code %d, output %s, said %s", code, out, said)
 	}
 	var link v1alpha1.TenantRepoLink
@@ -272,7 +272,7 @@ func (s story) monitored() {
 		Commits:      []v1alpha1.CommitStatus{{SHA: sha, Message: "Mend it"}},
 		PullRequests: []v1alpha1.PullRequestStatus{{Number: 42, Title: "Mend the \x1b[31mbasket", Author: "ann", HeadRef: "basket", HeadSHA: sha}},
 		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady,
-			LastTransitionTime: metav1.Now()}},
+			ObservedGeneration: link.Generation, LastTransitionTime: metav1.Now()}},
 		MorePullRequests: true,
 	}
 	if err := s.admin.Status().Update(s.Context(), &link); err != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
@@ -53,12 +52,12 @@ func title(pull v1alpha1.PullRequestStatus) string {
 	return text.Line(pull.Title)
 }
 
-// NotReady tells why a link does not work, in one line. "" when it does.
+// NotReady tells why a link does not work, or is not known to, in one line. "" when it does.
 func NotReady(link *v1alpha1.TenantRepoLink) string {
-	ready := meta.FindStatusCondition(link.Status.Conditions, v1alpha1.ConditionReady)
+	ready := Ready(link)
 	switch {
 	case ready == nil:
-		return "it has not been checked yet: is Katkit's manager running?"
+		return "it has not been checked yet as it is now: is Katkit's manager running?"
 	case ready.Status == metav1.ConditionTrue:
 		return ""
 	}

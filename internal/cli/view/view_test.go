@@ -184,6 +184,14 @@ func TestPulls(t *testing.T) {
 		runs = append(runs, run)
 	}
 	golden(t, "pulls.txt", view.Pulls(link, runs))
+
+	link.Generation = 2
+	for generation, want := range map[int64]string{1: "it has not been checked yet as it is now: is Katkit's manager running?", 2: ""} {
+		link.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: generation}}
+		if got := view.NotReady(link); got != want {
+			t.Errorf("checked at generation %d: %q", generation, got)
+		}
+	}
 }
 
 func TestLinks(t *testing.T) {
