@@ -46,8 +46,8 @@ type CIRunList struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.commit) != has(self.rerunOf)",message="a run has either commit, which says what is run, or rerunOf, which repeats a run"
 // +kubebuilder:validation:XValidation:rule="!has(self.fromPhase) || has(self.rerunOf)",message="fromPhase goes with rerunOf: it names the phase of the repeated run to begin with"
-// +kubebuilder:validation:XValidation:rule="!has(self.rerunOf) || !has(self.phases)",message="a re-run has the phases of the run that it repeats: leave phases out, or start a run of the commit"
-// +kubebuilder:validation:XValidation:rule="has(self.commit) == has(oldSelf.commit) && has(self.rerunOf) == has(oldSelf.rerunOf) && has(self.fromPhase) == has(oldSelf.fromPhase) && has(self.phases) == has(oldSelf.phases) && has(self.env) == has(oldSelf.env) && has(self.timeout) == has(oldSelf.timeout) && has(self.allowOlder) == has(oldSelf.allowOlder)",message="the spec of a CIRun is immutable but for cancelled: make a new run"
+// +kubebuilder:validation:XValidation:rule="!has(self.rerunOf) || (!has(self.phases) && !has(self.phaseNames))",message="a re-run has the phases of the run that it repeats: leave phases and phaseNames out, or start a run of the commit"
+// +kubebuilder:validation:XValidation:rule="has(self.commit) == has(oldSelf.commit) && has(self.rerunOf) == has(oldSelf.rerunOf) && has(self.fromPhase) == has(oldSelf.fromPhase) && has(self.phases) == has(oldSelf.phases) && has(self.phaseNames) == has(oldSelf.phaseNames) && has(self.env) == has(oldSelf.env) && has(self.timeout) == has(oldSelf.timeout) && has(self.allowOlder) == has(oldSelf.allowOlder)",message="the spec of a CIRun is immutable but for cancelled: make a new run"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancelled) || !oldSelf.cancelled || (has(self.cancelled) && self.cancelled)",message="a cancelled run stays so: start a new run, or repeat this one with rerunOf"
 type CIRunSpec struct {
 	// link names the TenantRepoLink of this namespace.
@@ -85,6 +85,16 @@ type CIRunSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable but for cancelled: make a new run"
 	Phases []PhaseTemplate `json:"phases,omitempty"`
 
+	// phaseNames are the phases of the workflow that are run, by name; the others are left out. All when absent.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a CIRun is immutable but for cancelled: make a new run"
+	PhaseNames []string `json:"phaseNames,omitempty"`
+
 	// env are variables for ci.sh in every phase of this run. They win over the link's and the phase's.
 	// +optional
 	// +listType=atomic
@@ -112,10 +122,10 @@ type CIRunSpec struct {
 	Cancelled bool `json:"cancelled,omitempty"`
 }
 
-// CommitSelector names a commit in exactly one way. A branch or pull request is resolved once and the
-// commit pinned in the run's status.
+// CommitSelector names a commit in exactly one way, or a commit of a pull request by both. A branch or pull request is
+// resolved once and the commit pinned in the run's status.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.sha), has(self.branch), has(self.pullRequest)].filter(given, given).size() == 1",message="commit takes exactly one of sha, branch and pullRequest"
+// +kubebuilder:validation:XValidation:rule="has(self.branch) != (has(self.sha) || has(self.pullRequest))",message="commit takes exactly one of sha, branch and pullRequest, or sha and pullRequest for a commit of a pull request"
 type CommitSelector struct {
 	// sha of the commit: 40 hex digits, lower case.
 	// +optional
@@ -131,7 +141,7 @@ type CommitSelector struct {
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('-') && !self.contains('..') && !self.matches('[[:cntrl:] ~^:?*\\\\[\\\\\\\\]')",message="branch is not a valid branch name"
 	Branch string `json:"branch,omitempty"`
 
-	// pullRequest whose head commit is run.
+	// pullRequest whose head commit is run, or the commit of sha.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	PullRequest int32 `json:"pullRequest,omitempty"`
@@ -190,6 +200,11 @@ type CIRunStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	PullRequest int32 `json:"pullRequest,omitempty"`
+
+	// fork is set when the commit is of a fork's pull request: it is not deployed, gets no secrets and no ServiceAccount, and
+	// the home branch's katkitconfig.js says what is run.
+	// +optional
+	Fork bool `json:"fork,omitempty"`
 
 	// message is the first line of the commit's message.
 	// +optional

@@ -57,6 +57,8 @@ const (
 	ReasonRepositoryReplaced = "RepositoryReplaced"
 	// ReasonHomeBranchNotFound: the repository has no branch of the link's homeBranch.
 	ReasonHomeBranchNotFound = "HomeBranchNotFound"
+	// ReasonInvalidTrigger: a trigger of the link cannot be understood.
+	ReasonInvalidTrigger = "InvalidTrigger"
 	// ReasonCommitNotFound: the repository has no such commit, branch or pull request.
 	ReasonCommitNotFound = "CommitNotFound"
 	// ReasonRateLimited: GitHub's rate limit is used up; asked again after its reset.

@@ -21,6 +21,8 @@ const (
 	LabelRun = "katkit.dev/run"
 	// LabelRunUID on a builder Pod is the UID of the run; the Pods of a run are removed by it.
 	LabelRunUID = "katkit.dev/run-uid"
+	// LabelTrigger on a run is the TriggerName of what made it.
+	LabelTrigger = "katkit.dev/trigger"
 	// LabelComponent tells what an object of Katkit's is for, as ComponentBuilder.
 	LabelComponent = "katkit.dev/component"
 	// ComponentBuilder is the value of LabelComponent on builder Pods.

@@ -108,6 +108,10 @@ type TenantRepoLinkSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.filter(p, p.type == 'Deployment').size() <= 1",message="a workflow has at most one phase of type Deployment"
 	Phases []PhaseTemplate `json:"phases,omitempty"`
 
+	// triggers say what is run without being asked for by hand. Absent: nothing.
+	// +optional
+	Triggers TriggersSpec `json:"triggers,omitempty,omitzero"`
+
 	// concurrency says what becomes of runs that are under way when a newer one is asked for.
 	// +optional
 	Concurrency ConcurrencySpec `json:"concurrency,omitempty,omitzero"`
@@ -274,6 +278,10 @@ type TenantRepoLinkStatus struct {
 	// morePullRequests is set when there are more open ones than are listed.
 	// +optional
 	MorePullRequests bool `json:"morePullRequests,omitempty"`
+
+	// triggers are the record of what spec.triggers made of the repository's commits.
+	// +optional
+	Triggers *TriggersStatus `json:"triggers,omitempty"`
 }
 
 // RateLimitStatus is a token's rate limit. All that use the token share it.
@@ -333,6 +341,12 @@ type PullRequestStatus struct {
 	// +kubebuilder:validation:MinLength=40
 	// +kubebuilder:validation:MaxLength=40
 	HeadSHA string `json:"headSHA,omitempty"`
+
+	// firstSHA is the newest commit of that branch as it was when Katkit first saw the pull request.
+	// +optional
+	// +kubebuilder:validation:MinLength=40
+	// +kubebuilder:validation:MaxLength=40
+	FirstSHA string `json:"firstSHA,omitempty"`
 
 	// fork is set when the branch is of another repository, or of one that was deleted.
 	// +optional
