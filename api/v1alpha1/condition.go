@@ -68,6 +68,8 @@ const (
 
 	// ReasonNoWorkflow: neither the run, the repository nor the link says which phases to run.
 	ReasonNoWorkflow = "NoWorkflow"
+	// ReasonForkNotDeployed: of a fork's commit, which is not deployed, no phase is left to run.
+	ReasonForkNotDeployed = "ForkNotDeployed"
 	// ReasonInvalidConfig: katkitconfig.js has errors.
 	ReasonInvalidConfig = "InvalidConfig"
 	// ReasonInvalidServiceDescription: servicedescription.js is missing or has errors.

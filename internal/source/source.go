@@ -4,6 +4,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,7 +150,8 @@ func (r *Repository) Identify(ctx context.Context) *problem.Problem {
 
 // Resolve finds the commit that a run asks for.
 func (r *Repository) Resolve(ctx context.Context, selector v1alpha1.CommitSelector) (run.Commit, *problem.Problem) {
-	var ref, sha string
+	var ref string
+	sha, fork := selector.SHA, link.ForkHead(r.link, selector.SHA)
 	switch {
 	case selector.Branch != "":
 		commit, err := r.client.Branch(ctx, r.name, selector.Branch)
@@ -162,15 +164,13 @@ func (r *Repository) Resolve(ctx context.Context, selector v1alpha1.CommitSelect
 		if err != nil {
 			return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
 		}
-		ref, sha = pull.HeadRef, pull.HeadSHA
-	default:
-		sha = selector.SHA
+		ref, sha, fork = pull.HeadRef, cmp.Or(sha, pull.HeadSHA), fork || pull.Fork
 	}
 	commit, err := r.client.Commit(ctx, r.name, sha)
 	if err != nil {
 		return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
 	}
-	return run.Commit{SHA: commit.SHA, Message: commit.Message, Author: commit.Author, Ref: ref, PullRequest: selector.PullRequest}, nil
+	return run.Commit{SHA: commit.SHA, Message: commit.Message, Author: commit.Author, Ref: ref, PullRequest: selector.PullRequest, Fork: fork}, nil
 }
 
 // Older is the problem of a commit (40 hex digits) that is older than one that it would replace; nil when it is none of

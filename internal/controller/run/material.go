@@ -73,7 +73,7 @@ func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases m
 // pinned is what the run asks for, or the commit of the Phases that were made of it already.
 func pinned(asked v1alpha1.CommitSelector, phases map[string]*v1alpha1.Phase) v1alpha1.CommitSelector {
 	for _, phase := range phases {
-		return v1alpha1.CommitSelector{SHA: phase.Spec.SHA}
+		return v1alpha1.CommitSelector{SHA: phase.Spec.SHA, PullRequest: asked.PullRequest}
 	}
 	return asked
 }
@@ -113,9 +113,10 @@ func (c *Controller) files(ctx context.Context, asked domain.Request, repository
 	var identityCause, commitCause, configCause *problem.Problem
 	var group sync.WaitGroup
 	group.Go(func() { identityCause = repository.Identify(ctx) })
-	if selector.SHA == "" {
+	if selector.SHA == "" || selector.PullRequest != 0 || asked.Fork || domainlink.ForkHead(m.Link, selector.SHA) {
 		if m.Commit, commitCause = repository.Resolve(ctx, selector); commitCause == nil {
-			configs, configCause = readConfigs(ctx, asked, repository, folder, m.Commit.SHA)
+			m.Commit.Fork = m.Commit.Fork || asked.Fork
+			configs, configCause = configsOf(ctx, asked, repository, m)
 		}
 	} else {
 		group.Go(func() { m.Commit, commitCause = repository.Resolve(ctx, selector) })
@@ -127,8 +128,11 @@ func (c *Controller) files(ctx context.Context, asked domain.Request, repository
 			return cause
 		}
 	}
-	var cause *problem.Problem
-	if m.Workflow, cause = domain.ChooseWorkflow(asked, m.Link, m.Tenant.EnvOf(m.Link), configs); cause != nil {
+	all, cause := domain.ChooseWorkflow(asked, m.Link, m.Tenant.EnvOf(m.Link), configs)
+	if cause != nil {
+		return cause
+	}
+	if m.Workflow, cause = domain.Select(asked, m.Commit, all); cause != nil {
 		return cause
 	}
 	m.Warnings = m.Workflow.Warnings
@@ -142,6 +146,19 @@ func (c *Controller) files(ctx context.Context, asked domain.Request, repository
 	services, warnings, cause := domain.Services(description, m.Commit.SHA)
 	m.Services, m.Warnings = services, append(m.Warnings, warnings...)
 	return cause
+}
+
+// configsOf reads katkitconfig.js of a commit; for one of a fork the home branch's counts, since a fork shall not say what is run.
+func configsOf(ctx context.Context, asked domain.Request, repository *source.Repository, m *domain.Material) ([]domain.File, *problem.Problem) {
+	sha := m.Commit.SHA
+	if m.Commit.Fork {
+		home, cause := repository.Resolve(ctx, v1alpha1.CommitSelector{Branch: m.Link.Spec.HomeBranch})
+		if cause != nil {
+			return nil, cause
+		}
+		sha = home.SHA
+	}
+	return readConfigs(ctx, asked, repository, m.Link.Spec.Folder(), sha)
 }
 
 // readConfigs reads katkitconfig.js where it may be, at once; a run with phases of its own needs none.

@@ -108,7 +108,7 @@ func blocked(o Observation, plan *Plan, now time.Time) {
 func begin(o Observation, plan *Plan, now time.Time) {
 	m := o.Material
 	plan.Status.SHA, plan.Status.Ref, plan.Status.PullRequest = m.Commit.SHA, m.Commit.Ref, m.Commit.PullRequest
-	plan.Status.Message, plan.Status.Author = m.Commit.Message, m.Commit.Author
+	plan.Status.Message, plan.Status.Author, plan.Status.Fork = m.Commit.Message, m.Commit.Author, m.Commit.Fork
 	plan.Status.ConfigSource = text.Cut(m.Workflow.Source, maxConfigSource)
 	plan.Status.Warnings = limit(m.Warnings)
 	plan.Status.StartTime = timestamp(now)

@@ -49,6 +49,8 @@ type Commit struct {
 	// Ref is the branch that it was asked for by, PullRequest the number of the pull request, if it was by those.
 	Ref         string
 	PullRequest int32
+	// Fork: it is of a pull request from another repository.
+	Fork bool
 }
 
 // Material is what the Phases of a run are made of.

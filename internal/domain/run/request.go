@@ -19,6 +19,10 @@ type Request struct {
 	// Ref and PullRequest are those by which the repeated run asked for its commit.
 	Ref         string
 	PullRequest int32
+	// Fork: the repeated run's commit was of a fork.
+	Fork bool
+	// PhaseNames are the phases of the workflow that are run; none: all.
+	PhaseNames []string
 	// Phases override the workflow of the repository and the link.
 	Phases []v1alpha1.PhaseTemplate
 	// Env are the variables of the run and those that it repeats.
@@ -30,7 +34,7 @@ func Ask(run *v1alpha1.CIRun, repeated []*v1alpha1.CIRun) Request {
 	if len(repeated) == 0 {
 		return Request{
 			Commit: run.Spec.Commit, Ref: run.Spec.Commit.Branch, PullRequest: run.Spec.Commit.PullRequest,
-			Phases: run.Spec.Phases, Env: run.Spec.Env,
+			PhaseNames: run.Spec.PhaseNames, Phases: run.Spec.Phases, Env: run.Spec.Env,
 		}
 	}
 	asked := Ask(repeated[0], repeated[1:])
@@ -38,6 +42,7 @@ func Ask(run *v1alpha1.CIRun, repeated []*v1alpha1.CIRun) Request {
 	if status := repeated[0].Status; status.SHA != "" {
 		asked.Commit = v1alpha1.CommitSelector{SHA: status.SHA}
 		asked.Ref, asked.PullRequest = cmp.Or(status.Ref, asked.Ref), cmp.Or(status.PullRequest, asked.PullRequest)
+		asked.Fork = status.Fork
 	}
 	return asked
 }
