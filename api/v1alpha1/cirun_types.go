@@ -122,10 +122,11 @@ type CIRunSpec struct {
 	Cancelled bool `json:"cancelled,omitempty"`
 }
 
-// CommitSelector names a commit in exactly one way, or a commit of a pull request by both. A branch or pull request is
-// resolved once and the commit pinned in the run's status.
+// CommitSelector names a commit in one way; or by its sha, and the branch or pull request that it is of. A branch or pull
+// request alone is resolved once and the commit pinned in the run's status.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.branch) != (has(self.sha) || has(self.pullRequest))",message="commit takes exactly one of sha, branch and pullRequest, or sha and pullRequest for a commit of a pull request"
+// +kubebuilder:validation:XValidation:rule="has(self.sha) || has(self.branch) || has(self.pullRequest)",message="commit takes one of sha, branch and pullRequest"
+// +kubebuilder:validation:XValidation:rule="!has(self.branch) || !has(self.pullRequest)",message="commit takes branch or pullRequest, not both: a pull request has its branch"
 type CommitSelector struct {
 	// sha of the commit: 40 hex digits, lower case.
 	// +optional
@@ -134,14 +135,14 @@ type CommitSelector struct {
 	// +kubebuilder:validation:Pattern=`^[0-9a-f]{40}$`
 	SHA string `json:"sha,omitempty"`
 
-	// branch whose newest commit is run.
+	// branch whose newest commit is run, or that the commit of sha is of.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('-') && !self.contains('..') && !self.matches('[[:cntrl:] ~^:?*\\\\[\\\\\\\\]')",message="branch is not a valid branch name"
 	Branch string `json:"branch,omitempty"`
 
-	// pullRequest whose head commit is run, or the commit of sha.
+	// pullRequest whose head commit is run, or that the commit of sha is of.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	PullRequest int32 `json:"pullRequest,omitempty"`

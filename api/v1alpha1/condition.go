@@ -59,6 +59,8 @@ const (
 	ReasonHomeBranchNotFound = "HomeBranchNotFound"
 	// ReasonInvalidTrigger: a trigger of the link cannot be understood.
 	ReasonInvalidTrigger = "InvalidTrigger"
+	// ReasonRunRefused: the API server does not accept the run that a trigger of the link makes.
+	ReasonRunRefused = "RunRefused"
 	// ReasonCommitNotFound: the repository has no such commit, branch or pull request.
 	ReasonCommitNotFound = "CommitNotFound"
 	// ReasonRateLimited: GitHub's rate limit is used up; asked again after its reset.

@@ -342,7 +342,7 @@ type PullRequestStatus struct {
 	// +kubebuilder:validation:MaxLength=40
 	HeadSHA string `json:"headSHA,omitempty"`
 
-	// firstSHA is the newest commit of that branch as it was when Katkit first saw the pull request.
+	// firstSHA is the newest commit that the branch had when Katkit first saw the pull request. Absent: that of headSHA.
 	// +optional
 	// +kubebuilder:validation:MinLength=40
 	// +kubebuilder:validation:MaxLength=40

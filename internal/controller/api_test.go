@@ -112,9 +112,8 @@ var _ = Describe("The API server, when somebody applies", func() {
 		Entry("a re-run with phases of its own", runSpec(func(s *v1alpha1.CIRunSpec) {
 			s.Commit, s.RerunOf, s.Phases = v1alpha1.CommitSelector{}, "x", templates("Execution")
 		}), "a re-run has the phases of the run that it repeats"),
-		Entry("sha and branch", commitOf(v1alpha1.CommitSelector{SHA: sha, Branch: "main"}), "commit takes exactly one of sha, branch and pullRequest"),
-		Entry("all three", commitOf(v1alpha1.CommitSelector{SHA: sha, Branch: "main", PullRequest: 1}), "commit takes exactly one of sha, branch and pullRequest"),
-		Entry("branch and pull request", commitOf(v1alpha1.CommitSelector{Branch: "main", PullRequest: 1}), "commit takes exactly one of sha, branch and pullRequest"),
+		Entry("all three", commitOf(v1alpha1.CommitSelector{SHA: sha, Branch: "main", PullRequest: 1}), "commit takes branch or pullRequest, not both"),
+		Entry("branch and pull request", commitOf(v1alpha1.CommitSelector{Branch: "main", PullRequest: 1}), "commit takes branch or pullRequest, not both"),
 		Entry("a negative pull request", commitOf(v1alpha1.CommitSelector{PullRequest: -1}), "spec.commit.pullRequest"),
 		Entry("a branch that is an option of git", branchOf("-upload-pack=x"), "branch is not a valid branch name"),
 		Entry("a branch with ..", branchOf("a..b"), "branch is not a valid branch name"),

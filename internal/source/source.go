@@ -120,10 +120,10 @@ func (r *Repository) Look(ctx context.Context) (*link.Findings, *problem.Problem
 		}
 	}
 	for _, pull := range pulls {
-		findings.PullRequests = append(findings.PullRequests, v1alpha1.PullRequestStatus{
+		findings.PullRequests = append(findings.PullRequests, link.PullRequest{PullRequestStatus: v1alpha1.PullRequestStatus{
 			Number: int32(pull.Number), //nolint:gosec // the client refuses greater ones
 			Title:  pull.Title, Author: pull.Author, HeadRef: pull.HeadRef, HeadSHA: pull.HeadSHA, Fork: pull.Fork, Draft: pull.Draft, URL: pull.URL,
-		})
+		}})
 	}
 	return findings, nil
 }
@@ -150,10 +150,10 @@ func (r *Repository) Identify(ctx context.Context) *problem.Problem {
 
 // Resolve finds the commit that a run asks for.
 func (r *Repository) Resolve(ctx context.Context, selector v1alpha1.CommitSelector) (run.Commit, *problem.Problem) {
-	var ref string
+	ref := selector.Branch
 	sha, fork := selector.SHA, link.ForkHead(r.link, selector.SHA)
 	switch {
-	case selector.Branch != "":
+	case selector.Branch != "" && sha == "":
 		commit, err := r.client.Branch(ctx, r.name, selector.Branch)
 		if err != nil {
 			return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)

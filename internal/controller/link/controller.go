@@ -1,10 +1,11 @@
 // Package link is the controller of TenantRepoLinks. It checks, again and again, that a link's namespace is a
 // tenant, that GitHub answers for its repository, and that its home branch is there, and says so in the
-// condition Ready.
+// condition Ready. It makes the runs of the commits that the link's triggers run.
 //
 // A change of the annotation katkit.dev/sync-requested makes the next look come now.
 //
-// What always holds: a status is written only when it changes; an unchanged repository costs no rate limit.
+// What always holds: a status is written only when it changes; an unchanged repository costs no rate limit; a run is made before
+// the status says that its commit was handled, and its name makes that it is made once.
 package link
 
 import (
@@ -36,6 +37,7 @@ import (
 
 // +kubebuilder:rbac:groups=katkit.dev,resources=tenantrepolinks,verbs=get;list;watch
 // +kubebuilder:rbac:groups=katkit.dev,resources=tenantrepolinks/status,verbs=patch
+// +kubebuilder:rbac:groups=katkit.dev,resources=ciruns,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -96,6 +98,14 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
 	}
 	plan := domain.Decide(observation, c.Clock.Now())
+	refused, err := c.create(ctx, &link, plan.CreateRuns)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if refused != nil {
+		observation.Problem = refused
+		plan = domain.Decide(observation, c.Clock.Now())
+	}
 	if err := c.write(ctx, &link, plan.Status); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -116,6 +126,9 @@ func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink)
 	repository, cause := c.Source.Open(ctx, link)
 	if cause == nil {
 		observation.Findings, cause = repository.Look(ctx)
+		if cause == nil {
+			cause = c.investigate(ctx, repository, &observation)
+		}
 		observation.RateLimit = repository.RateLimit()
 	}
 	tellRemaining(link, observation.RateLimit)

@@ -1,5 +1,8 @@
-// Package link decides what the status of a TenantRepoLink says. It is pure; the link controller observes
-// and writes.
+// Package link decides what the status of a TenantRepoLink says, which commits its triggers run, and whom it trusts. It is
+// pure; the link controller observes and writes.
+//
+// What always holds of triggers: a commit of a fork, or of a pull request of somebody without write permission, is not run by
+// itself; a commit is run once by a trigger, since its run's name is made of it, and remembered when that run is gone.
 package link
 
 import (
@@ -29,6 +32,8 @@ type Observation struct {
 	Findings *Findings
 	// Problem stands in the way of the link; nil when nothing does.
 	Problem *problem.Problem
+	// Evidence about the Candidates, by their Key. What is missing is judged at a later look.
+	Evidence map[string]Evidence
 	// RateLimit of the link's token.
 	RateLimit RateLimit
 }
@@ -38,8 +43,10 @@ type Findings struct {
 	Repository v1alpha1.RepositoryStatus
 	// Commits are the newest ones of the home branch, the newest first; one at least.
 	Commits []v1alpha1.CommitStatus
+	// Pushes to the home branch, the newest first; none where GitHub was not asked, or does not tell.
+	Pushes []Push
 	// PullRequests are the open ones into the home branch, in any order.
-	PullRequests []v1alpha1.PullRequestStatus
+	PullRequests []PullRequest
 	// MorePullRequests: there are more.
 	MorePullRequests bool
 }
@@ -49,6 +56,8 @@ type RateLimit struct{ Limit, Remaining int32 }
 
 // Plan is what is to be done.
 type Plan struct {
+	// CreateRuns are to be made in this order, before the status says that they were handled.
+	CreateRuns []*v1alpha1.CIRun
 	// Status is what the link's status shall be.
 	Status v1alpha1.TenantRepoLinkStatus
 	// RequeueAfter is when to check again.
@@ -74,11 +83,19 @@ func Decide(o Observation, now time.Time) Plan {
 	if cause == nil {
 		cause = Replaced(o.Link, o.Findings.Repository)
 	}
+	if cause == nil {
+		cause = invalidTriggers(o.Link.Spec.Triggers)
+	}
 	switch {
 	case cause == nil:
-		note(&plan.Status, *o.Findings)
 		ready.Status, ready.Reason = metav1.ConditionTrue, v1alpha1.ReasonReady
 		ready.Message = found(o.Link.Spec, o.Findings.Repository.FullName)
+		create, done, said := runs(o.Link, Candidates(o.Link, *o.Findings), o.Evidence)
+		if said != nil {
+			ready.Message += "; pull requests do not run by themselves: " + said.Message
+		}
+		plan.CreateRuns, plan.Status.Triggers = create, record(o.Link, *o.Findings, done)
+		note(&plan.Status, *o.Findings)
 	case cause.Transient:
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionUnknown, cause.Reason, cause.Message
 		plan.RequeueAfter = retryInterval
@@ -97,7 +114,12 @@ func Decide(o Observation, now time.Time) Plan {
 func note(status *v1alpha1.TenantRepoLinkStatus, findings Findings) {
 	status.Repository = &findings.Repository
 	status.HomeBranch, status.Commits = &findings.Commits[0], findings.Commits
-	status.PullRequests, status.MorePullRequests = slices.Clone(findings.PullRequests), findings.MorePullRequests
+	known := status.PullRequests
+	status.PullRequests, status.MorePullRequests = nil, findings.MorePullRequests
+	for _, pull := range findings.PullRequests {
+		pull.FirstSHA = firstSHA(known, pull.PullRequestStatus)
+		status.PullRequests = append(status.PullRequests, pull.PullRequestStatus)
+	}
 	slices.SortFunc(status.PullRequests, func(a, b v1alpha1.PullRequestStatus) int { return cmp.Compare(b.Number, a.Number) })
 }
 

@@ -24,8 +24,12 @@ var (
 func see(commits ...v1alpha1.CommitStatus) *link.Findings {
 	return &link.Findings{
 		Repository: v1alpha1.RepositoryStatus{ID: 7, FullName: "acme/taskrunner"}, Commits: commits,
-		PullRequests: []v1alpha1.PullRequestStatus{{Number: 3, HeadSHA: old.SHA}, {Number: 12, HeadSHA: head.SHA}, {Number: 5, HeadSHA: old.SHA}},
+		PullRequests: []link.PullRequest{pull(3, old.SHA), pull(12, head.SHA), pull(5, old.SHA)},
 	}
+}
+
+func pull(number int32, sha string) link.PullRequest {
+	return link.PullRequest{PullRequestStatus: v1alpha1.PullRequestStatus{Number: number, HeadSHA: sha}}
 }
 
 // seen is the status after that.
