@@ -1,6 +1,7 @@
 package fakegithub
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -43,11 +44,20 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 	if !granted {
 		return
 	}
-	s.runBackend(w, r, repository, login, file)
 	if file == "git-receive-pack" {
-		if err := s.headsMoved(repository); err != nil {
-			log.Printf("fakegithub: after a push to %s: %v", name, err)
-		}
+		s.servePush(w, r, repository, login)
+		return
+	}
+	s.runBackend(w, r, repository, login, file)
+}
+
+// servePush takes a push when the others are done, so that each is recorded as it was.
+func (s *Server) servePush(w http.ResponseWriter, r *http.Request, repository *Repository, login string) {
+	repository.write.Lock()
+	defer repository.write.Unlock()
+	s.runBackend(w, r, repository, login, "git-receive-pack")
+	if err := errors.Join(repository.branchesMoved(login), s.headsMoved(repository)); err != nil {
+		log.Printf("fakegithub: after a push to %s: %v", repository.Name(), err)
 	}
 }
 

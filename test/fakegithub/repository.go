@@ -24,7 +24,7 @@ type Repository struct {
 	server  *Server
 	dir     string
 	objects *objectReader
-	write   sync.Mutex       // one writer at a time, beside pushes
+	write   sync.Mutex       // one writer at a time
 	state   storedRepository // guarded by server.mu
 }
 
@@ -132,6 +132,9 @@ func (r *Repository) Commit(commit Commit) (sha string, err error) {
 	if sha, err = r.Head(commit.Branch); err != nil {
 		return "", err
 	}
+	if err := r.branchesMoved(commit.Author); err != nil {
+		return "", err
+	}
 	return sha, r.server.headsMoved(r)
 }
 
@@ -214,7 +217,7 @@ func (r *Repository) snapshot() storedRepository {
 	r.server.mu.Lock()
 	defer r.server.mu.Unlock()
 	state := r.state
-	state.Pulls = slices.Clone(state.Pulls)
+	state.Pulls, state.Activities = slices.Clone(state.Pulls), slices.Clone(state.Activities)
 	state.Sent = state.clone()
 	return state
 }

@@ -15,6 +15,7 @@ func repositoryRoutes() []route {
 	const contents, pulls, statuses, checks, deployments = "contents", "pull_requests", "statuses", "checks", "deployments"
 	return []route{
 		{"GET", "", "metadata", "/repos/repos#get-a-repository", getRepository},
+		{"GET", "/activity", contents, "/repos/repos#list-repository-activities", listActivities},
 		{"GET", "/branches/{branch...}", contents, "/branches/branches#get-a-branch", getBranch},
 		{"GET", "/check-runs/{id}", checks, "/checks/runs#get-a-check-run", getCheckRun},
 		{"PATCH", "/check-runs/{id}", checks, "/checks/runs#update-a-check-run", updateCheckRun},

@@ -46,6 +46,8 @@ type storedRepository struct {
 	Pulls    []pull `json:"pulls"`
 	// Roles are what people may do, by their login in lower case. Who reads it may hold on to it: it is replaced, not changed.
 	Roles map[string]Role `json:"roles"`
+	// Activities are the changes of branches, the oldest first.
+	Activities []activity `json:"activities"`
 	Sent
 }
 
@@ -93,6 +95,12 @@ func (s *Server) Fork(from, to string) (*Repository, error) {
 		return nil, err
 	}
 	if _, err := s.git(fork.dir, nil, "fetch", "--quiet", "--no-auto-gc", "--no-write-fetch-head", parent.dir, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"); err != nil {
+		return nil, err
+	}
+	fork.write.Lock()
+	defer fork.write.Unlock()
+	owner, _, _ := strings.Cut(to, "/")
+	if err := fork.branchesMoved(owner); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
