@@ -15,6 +15,6 @@
 //   - What is known beside git (names, people, pull requests, what was sent) survives a restart in Dir/state.json;
 //     tokens, Apps, rate limits, faults, the clock and the record of requests don't.
 //
-// It differs from GitHub where Katkit can't tell: a commit lists no changed files, and a pull request knows
-// nothing of merging.
+// It differs from GitHub where Katkit can't tell: a commit lists no changed files, a comparison their names but not the
+// changes, and a pull request knows nothing of merging.
 package fakegithub

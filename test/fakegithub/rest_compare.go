@@ -3,10 +3,12 @@ package fakegithub
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
-// getComparison compares two commits. Of the commits between them it lists none, as GitHub does beyond the last page.
+// getComparison compares two commits. Of the commits between them it lists none, as GitHub does beyond the last page; what they
+// change is on the first page.
 func getComparison(c *call) reply {
 	base, head, found := strings.Cut(c.PathValue("basehead"), "...")
 	if !found {
@@ -40,14 +42,23 @@ func getComparison(c *call) reply {
 	if err != nil {
 		return c.broken(err)
 	}
-	self, page := c.api()+"/compare/"+base+"..."+head, c.page()+"/compare/"+base+"..."+head
-	return ok(jsonObject{
+	path := "/compare/" + url.PathEscape(base) + "..." + url.PathEscape(head)
+	self, page := c.api()+path, c.page()+path
+	body := jsonObject{
 		"url": self, "html_url": page, "diff_url": page + ".diff", "patch_url": page + ".patch",
 		"permalink_url": c.page() + "/compare/" + ends[0].sha + "..." + ends[1].sha,
 		"status":        comparison(ahead, behind),
 		"ahead_by":      ahead, "behind_by": behind, "total_commits": ahead, "commits": []jsonObject{},
 		"base_commit": c.commitJSON(parseCommit(ends[0])), "merge_base_commit": c.commitJSON(parseCommit(ancestor)),
-	})
+	}
+	if positive(c.URL.Query().Get("page"), 1) == 1 {
+		files, err := c.comparedFiles(common, ends[1].sha)
+		if err != nil {
+			return c.broken(err)
+		}
+		body["files"] = files
+	}
+	return ok(body)
 }
 
 func comparison(ahead, behind int) string {
