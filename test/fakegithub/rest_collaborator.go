@@ -3,6 +3,7 @@ package fakegithub
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -87,7 +88,14 @@ func association(state storedRepository, login string) string {
 	return "NONE"
 }
 
+// getPermission tells it to those who may write. An App reads it with what it may read of any repository.
 func getPermission(c *call) reply {
+	switch {
+	case c.account == nil:
+		return failed(http.StatusUnauthorized, "Requires authentication", c.doc)
+	case c.account.installation == nil && !c.account.may(Write, c.state):
+		return failed(http.StatusForbidden, "Must have push access to view collaborator permission.", c.doc)
+	}
 	login, known := c.server.user(c.PathValue("login"))
 	if !known {
 		return notFound("Not Found", c.doc)
