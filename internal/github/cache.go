@@ -19,6 +19,9 @@ type cacheKey [sha256.Size]byte
 // entryOverhead is about what an entry costs beside its bytes.
 const entryOverhead = 512
 
+// stringOverhead is about what a string in a list takes beside its bytes.
+const stringOverhead = 32
+
 func newAnswerCache(maxBytes int64) *answerCache {
 	return &answerCache{entries: newLRU[cacheKey, any](maxBytes)}
 }

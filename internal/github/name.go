@@ -27,7 +27,8 @@ func validSHA(sha string) bool { return fullSHA.MatchString(sha) }
 
 // validBranch refuses what git refuses and would change the meaning of a URL: git-check-ref-format(1).
 func validBranch(branch string) bool {
-	if len(branch) > maxNameLength || strings.ContainsFunc(branch, unicode.IsControl) {
+	// GitHub takes OWNER:BRANCH for a branch of a fork.
+	if len(branch) > maxNameLength || strings.Contains(branch, ":") || strings.ContainsFunc(branch, unicode.IsControl) {
 		return false
 	}
 	for part := range strings.SplitSeq(branch, "/") {
