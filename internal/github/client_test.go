@@ -137,9 +137,9 @@ func TestAPullRequestSaysWhetherItComesFromAFork(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []github.PullRequest{
-		{Number: 1, Title: "Own topic", Author: "dev", HeadRef: "topic", HeadSHA: own, HeadRepo: "acme/app", BaseRef: "trunk",
+		{Number: 1, Title: "Own topic", Author: "dev", AuthorID: 3579418556, HeadRef: "topic", HeadSHA: own, HeadRepo: "acme/app", BaseRef: "trunk",
 			Draft: true, State: "open", URL: w.url + "/acme/app/pull/1"},
-		{Number: 2, Title: "Fix", Author: "octocat", HeadRef: "fix", HeadSHA: foreign, HeadRepo: "octocat/app", BaseRef: "trunk",
+		{Number: 2, Title: "Fix", Author: "octocat", AuthorID: 344042070, HeadRef: "fix", HeadSHA: foreign, HeadRepo: "octocat/app", BaseRef: "trunk",
 			Fork: true, State: "closed", URL: w.url + "/acme/app/pull/2"},
 	} {
 		got, err := w.client().PullRequest(t.Context(), "acme/app", want.Number)

@@ -51,6 +51,9 @@ type Error struct {
 	// Message is GitHub's own explanation, or the network's; one line, bounded.
 	Message string
 
+	// need is what a token needs that is refused, where that is not the usual.
+	need string
+
 	cause error
 }
 
@@ -74,6 +77,9 @@ func (e *Error) problem() string {
 	case KindUnauthorized:
 		return "the token was not accepted: it is wrong, expired or revoked; replace it with a valid one"
 	case KindForbidden:
+		if e.need != "" {
+			return "access is refused: " + e.need
+		}
 		return "access is refused: give the token read access to the repository's contents and pull requests, and authorize it for the organization where single sign-on asks for that"
 	case KindNotFound:
 		return "not found: check the name, and that the token can read the repository (GitHub hides private repositories from tokens without access)"

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	gogithub "github.com/google/go-github/v57/github"
@@ -18,6 +19,11 @@ const (
 	// maxPullsBytes bounds a page of pull requests. GitHub lists each with its description, of 64 Ki characters at most, and
 	// anybody may write one.
 	maxPullsBytes = 16 << 20
+	// maxLabels and maxLabelLength, in characters, are GitHub's own bounds.
+	maxLabels      = 100
+	maxLabelLength = 50
+	// typeBot is the type of an App's account.
+	typeBot = "Bot"
 )
 
 // PullRequest is one pull request as it is now.
@@ -27,6 +33,9 @@ type PullRequest struct {
 	Title string
 	// Author is a GitHub login.
 	Author string
+	// AuthorID stays the same when the login changes; 0 when the account was deleted. AuthorBot: it is an App's.
+	AuthorID  int64
+	AuthorBot bool
 	// HeadRef is the branch that is to be merged, HeadSHA its newest commit.
 	HeadRef, HeadSHA string
 	// HeadRepo is the owner/name that HeadRef is in; empty when that repository was deleted.
@@ -36,6 +45,8 @@ type PullRequest struct {
 	// Fork: the head is in another repository than the pull request, or in a deleted one.
 	Fork  bool
 	Draft bool
+	// Labels are at most 100, of 50 characters at most; nil when there are none.
+	Labels []string
 	// State is "open" or "closed".
 	State string
 	// URL is the page for people.
@@ -71,6 +82,7 @@ func (c *Client) OpenPullRequests(ctx context.Context, repository, base string, 
 		for _, pull := range page.pulls {
 			if !listed[pull.Number] {
 				listed[pull.Number] = true
+				pull.Labels = slices.Clone(pull.Labels) // the cache's are its own
 				pulls = append(pulls, pull)
 			}
 		}
@@ -156,6 +168,8 @@ func (c *Client) pull(repository, what string, answer *gogithub.PullRequest) (Pu
 		Number:   answer.GetNumber(),
 		Title:    oneLine(answer.GetTitle(), MaxMessageLength),
 		Author:   oneLine(answer.GetUser().GetLogin(), maxNameLength),
+		AuthorID: max(answer.GetUser().GetID(), 0), AuthorBot: answer.GetUser().GetType() == typeBot,
+		Labels:   labels(answer.Labels),
 		HeadRef:  oneLine(head.GetRef(), maxNameLength),
 		HeadSHA:  head.GetSHA(),
 		HeadRepo: oneLine(head.GetRepo().GetFullName(), maxNameLength),
@@ -167,7 +181,22 @@ func (c *Client) pull(repository, what string, answer *gogithub.PullRequest) (Pu
 	}, nil
 }
 
+// labels leaves out what GitHub would not take for one: cut to a label's length, it could be taken for another.
+func labels(answer []*gogithub.Label) []string {
+	var names []string
+	for _, label := range answer {
+		if name := label.GetName(); name != "" && name == oneLine(name, maxLabelLength) && len(names) < maxLabels {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // cost is about what a pull request takes in memory, in bytes.
 func (p PullRequest) cost() int64 {
-	return int64(len(p.Title)+len(p.Author)+len(p.HeadRef)+len(p.HeadSHA)+len(p.HeadRepo)+len(p.BaseRef)+len(p.URL)) + entryOverhead
+	cost := int64(len(p.Title)+len(p.Author)+len(p.HeadRef)+len(p.HeadSHA)+len(p.HeadRepo)+len(p.BaseRef)+len(p.URL)) + entryOverhead
+	for _, label := range p.Labels {
+		cost += int64(len(label)) + stringOverhead
+	}
+	return cost
 }

@@ -64,7 +64,7 @@ func TestOpenPullRequestsAreReadPageByPageAndCostNothingWhileTheyStayAsTheyAre(t
 		t.Errorf("more: %t, %s", more, diff)
 	}
 	single, err := w.client().PullRequest(t.Context(), "acme/app", 5)
-	if err != nil || !slices.Contains(pulls, single) {
+	if err != nil || !slices.ContainsFunc(pulls, func(pull github.PullRequest) bool { return cmp.Equal(pull, single) }) {
 		t.Errorf("pull request 5 is %+v, %v; it is not in the list", single, err)
 	}
 
