@@ -10,8 +10,8 @@
 //     own host alone: a redirect is followed on GET only and never to another origin.
 //   - What one token was answered is never served to another. The cache knows tokens by a keyed
 //     digest, and no error, log line or cache key holds a token.
-//   - A request ends after [Options].Timeout, an answer is read up to a bound, and nothing is
-//     retried here: the caller's work queue does that, with the [Kind] of the error as its guide.
+//   - A request ends after [Options].Timeout, an answer is read up to a bound. A read that fails without an answer, or with one of 5xx, is
+//     tried once more at once; else nothing is retried here: the caller's work queue does that, with the [Kind] of the error as its guide.
 //   - What has been read before and can change is asked for with its ETag, since GitHub doesn't count
 //     an answer 304 against the rate limit. What cannot change (a commit by its full sha, a file
 //     at a full sha) is not asked for twice by the same token while the cache holds it.

@@ -141,7 +141,7 @@ func (f *Factory) newClient(host Host, token string, account fingerprint) (*Clie
 		Timeout:       f.timeout,
 		CheckRedirect: sameOriginOnly(api),
 		Transport: &authorizing{api: api, token: token, next: &conditional{
-			account: account, cache: f.cache, next: &bounding{max: maxAnswerBytes, next: f.transport},
+			account: account, cache: f.cache, next: &retrying{next: &bounding{max: maxAnswerBytes, next: f.transport}},
 		}},
 	})
 	rest.UserAgent = f.userAgent
