@@ -25,6 +25,14 @@ func (t *tenant) stateOf(run string) v1alpha1.RunState {
 	return get(&v1alpha1.CIRun{}, t.namespace, run).Status.State
 }
 
+// messageOf is what a run of a name says in its condition.
+func (t *tenant) messageOf(run string) string {
+	for _, condition := range get(&v1alpha1.CIRun{}, t.namespace, run).Status.Conditions {
+		return condition.Message
+	}
+	return ""
+}
+
 // named asks for a run of a name.
 func (t *tenant) named(name string, mutate ...func(*v1alpha1.CIRun)) {
 	GinkgoHelper()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,6 +53,27 @@ func (c *Client) Repository(ctx context.Context, repository string) (Repository,
 	if err := c.get(ctx, repository, "", "", &answer); err != nil {
 		return Repository{}, err
 	}
+	return c.repository(repository, &answer)
+}
+
+// RepositoryByID reads what GitHub says about the repository of a number, whatever it is called now.
+func (c *Client) RepositoryByID(ctx context.Context, id int64) (Repository, error) {
+	what := "number " + strconv.FormatInt(id, 10)
+	response, err := c.request(ctx, "repositories/"+strconv.FormatInt(id, 10))
+	if err != nil {
+		return Repository{}, c.failure(what, "", err)
+	}
+	var answer gogithub.Repository
+	if err := c.decode(response, what, "", &answer); err != nil {
+		return Repository{}, err
+	}
+	if answer.GetID() != id {
+		return Repository{}, c.incomplete(what, "")
+	}
+	return c.repository(what, &answer)
+}
+
+func (c *Client) repository(repository string, answer *gogithub.Repository) (Repository, error) {
 	if !validRepository(answer.GetFullName()) || answer.GetID() < 1 {
 		return Repository{}, c.incomplete(repository, "")
 	}
@@ -133,6 +155,11 @@ func (c *Client) get(ctx context.Context, repository, what, path string, into an
 	if err != nil {
 		return c.failure(repository, what, err)
 	}
+	return c.decode(response, repository, what, into)
+}
+
+// decode reads the JSON of an answer, and closes it.
+func (c *Client) decode(response *gogithub.Response, repository, what string, into any) error {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
@@ -144,12 +171,17 @@ func (c *Client) get(ctx context.Context, repository, what, path string, into an
 	return nil
 }
 
-// send returns an answer 2xx; the caller closes its body.
+// send asks for repos/<repository><path> and returns an answer 2xx; the caller closes its body.
 func (c *Client) send(ctx context.Context, repository, path string, options ...gogithub.RequestOption) (*gogithub.Response, error) {
 	if !validRepository(repository) {
 		return nil, &Error{Kind: KindUnprocessable, Message: "a repository is named owner/name"}
 	}
-	request, err := c.rest.NewRequest(http.MethodGet, "repos/"+repository+path, nil, options...)
+	return c.request(ctx, "repos/"+repository+path, options...)
+}
+
+// request asks for a path of the API and returns an answer 2xx; the caller closes its body.
+func (c *Client) request(ctx context.Context, path string, options ...gogithub.RequestOption) (*gogithub.Response, error) {
+	request, err := c.rest.NewRequest(http.MethodGet, path, nil, options...)
 	if err != nil {
 		return nil, err
 	}

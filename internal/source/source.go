@@ -31,6 +31,8 @@ const (
 	// Bounds of a link's status.
 	maxCommits      = 10
 	maxPullRequests = 100
+	// followPatience is when a run looks again whether its link has found out how its repository is called now.
+	followPatience = 5 * time.Second
 )
 
 // Opener opens the repositories of links.
@@ -94,10 +96,11 @@ func (r *Repository) RateLimit() link.RateLimit {
 
 // Look reads what a link's status tells of its repository. What has not changed since costs no rate limit.
 func (r *Repository) Look(ctx context.Context) (*link.Findings, *problem.Problem) {
-	repository, err := r.client.Repository(ctx, r.name)
-	if err != nil {
-		return nil, describe(r.link, err, v1alpha1.ReasonRepositoryNotFound)
+	repository, _, cause := r.find(ctx)
+	if cause != nil {
+		return nil, cause
 	}
+	r.name = repository.FullName
 	head, err := r.client.Branch(ctx, r.name, r.link.Spec.HomeBranch)
 	if err != nil {
 		return nil, describe(r.link, err, v1alpha1.ReasonHomeBranchNotFound)
@@ -123,9 +126,30 @@ func (r *Repository) Look(ctx context.Context) (*link.Findings, *problem.Problem
 		findings.PullRequests = append(findings.PullRequests, link.PullRequest{PullRequestStatus: v1alpha1.PullRequestStatus{
 			Number: int32(pull.Number), //nolint:gosec // the client refuses greater ones
 			Title:  pull.Title, Author: pull.Author, HeadRef: pull.HeadRef, HeadSHA: pull.HeadSHA, Fork: pull.Fork, Draft: pull.Draft, URL: pull.URL,
-		}})
+		}, Opener: link.Actor{ID: pull.AuthorID, Bot: pull.AuthorBot}, Labels: pull.Labels})
 	}
 	return findings, nil
+}
+
+// find is the link's repository. Where another one has taken the name that it was known by, it is found by its number, if it is there.
+func (r *Repository) find(ctx context.Context) (repository github.Repository, taken bool, cause *problem.Problem) {
+	repository, err := r.client.Repository(ctx, r.name)
+	if err != nil {
+		return repository, false, describe(r.link, err, v1alpha1.ReasonRepositoryNotFound)
+	}
+	replaced := link.Replaced(r.link, v1alpha1.RepositoryStatus{ID: repository.ID, FullName: repository.FullName})
+	if replaced == nil {
+		return repository, false, nil
+	}
+	moved, err := r.client.RepositoryByID(ctx, r.link.Status.Repository.ID)
+	switch github.KindOf(err) {
+	case "":
+		return moved, true, nil
+	case github.KindNotFound, github.KindForbidden:
+		return repository, true, replaced
+	default:
+		return repository, true, describe(r.link, err, v1alpha1.ReasonRepositoryNotFound)
+	}
 }
 
 func commitStatus(commit github.Commit) v1alpha1.CommitStatus {
@@ -141,11 +165,14 @@ func (r *Repository) Identify(ctx context.Context) *problem.Problem {
 	if r.link.Status.Repository == nil {
 		return nil
 	}
-	repository, err := r.client.Repository(ctx, r.name)
-	if err != nil {
-		return describe(r.link, err, v1alpha1.ReasonRepositoryNotFound)
+	repository, taken, cause := r.find(ctx)
+	if taken && cause == nil {
+		waits := problem.Transient(v1alpha1.ReasonRepositoryReplaced,
+			"the linked repository is called %s now, and another one has the name %s: waiting for TenantRepoLink %s to be looked at", repository.FullName, r.name, r.link.Name)
+		waits.RetryAfter = followPatience
+		return waits
 	}
-	return link.Replaced(r.link, v1alpha1.RepositoryStatus{ID: repository.ID, FullName: repository.FullName})
+	return cause
 }
 
 // Resolve finds the commit that a run asks for.
