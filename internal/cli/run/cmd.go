@@ -1,4 +1,4 @@
-// Package run is the verb that starts a run: kubectl katkit run LINK [--sha SHA | --branch B | --pr N].
+// Package run is the verb that starts a run: kubectl katkit run LINK [--sha SHA] [--branch B | --pr N].
 //
 // What always holds: one CIRun is made, and nothing else is changed.
 package run
@@ -18,7 +18,8 @@ import (
 
 const long = `Start a run of a link: one commit goes through the phases of its workflow.
 
-Without --sha, --branch and --pr it is the newest commit of the link's home branch.
+Without --sha, --branch and --pr it is the newest commit of the link's home branch. --sha with --pr or --branch is that commit of
+the pull request or branch. A commit of a fork's pull request is not deployed.
 
 ` + follow.Help
 
@@ -31,6 +32,9 @@ const example = `  # The newest commit of the home branch, and see how it goes
   # A pull request, with a variable for ci.sh
   kubectl katkit run taskrunner --pr 42 --env LEVEL=debug -n d-taskrunner
 
+  # Exactly the commit of a pull request that you have read, and only these phases
+  kubectl katkit run taskrunner --pr 42 --sha SHA --phase BUILD --phase TEST -n d-taskrunner
+
   # Back to an older commit
   kubectl katkit run taskrunner --sha "$(git rev-parse HEAD~1)" --allow-older -n d-taskrunner`
 
@@ -40,7 +44,7 @@ func NewCommand(streams genericiooptions.IOStreams, connect cli.Connect) *cobra.
 	var timeout time.Duration
 	var following bool
 	command := &cobra.Command{
-		Use:         "run LINK [--sha SHA | --branch NAME | --pr NUMBER]",
+		Use:         "run LINK [--sha SHA] [--branch NAME | --pr NUMBER]",
 		Short:       "Start a run of a commit",
 		Long:        long,
 		Example:     example,
@@ -60,15 +64,16 @@ func NewCommand(streams genericiooptions.IOStreams, connect cli.Connect) *cobra.
 	flags.StringVar(&o.sha, "sha", "", "the commit, as 40 hex digits")
 	flags.StringVar(&o.branch, "branch", "", "the branch whose newest commit is run")
 	flags.Int32Var(&o.pullRequest, "pr", 0, "the number of the pull request whose head commit is run")
+	flags.StringArrayVar(&o.phases, "phase", nil, "a phase of the workflow that is run, instead of all; may be given again")
 	flags.StringArrayVar(&o.env, "env", nil, "a variable for ci.sh, as NAME=VALUE; may be given again")
 	flags.BoolVar(&o.allowOlder, "allow-older", false, "deploy the commit even if a newer one is live")
 	flags.DurationVar(&timeout, "timeout", 0, "how long the run may take, such as 90m (default 3h)")
 	flags.StringVar(&o.name, "name", "", "the name of the run (default the link's with five characters more)")
 	flags.BoolVarP(&following, "follow", "f", false, "watch the run until it has ended, and exit with its result")
-	command.MarkFlagsMutuallyExclusive("sha", "branch", "pr")
+	command.MarkFlagsMutuallyExclusive("branch", "pr")
 	_ = command.RegisterFlagCompletionFunc("pr", complete.Flag(connect, complete.Pulls))
 	_ = command.RegisterFlagCompletionFunc("sha", complete.Flag(connect, complete.Commits))
-	for _, name := range []string{"branch", "env", "timeout", "name"} {
+	for _, name := range []string{"branch", "phase", "env", "timeout", "name"} {
 		_ = command.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 	return command

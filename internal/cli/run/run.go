@@ -25,7 +25,7 @@ type options struct {
 	link, sha, branch, name string
 	pullRequest             int32
 	byNumber                bool // --pr was given
-	env                     []string
+	phases, env             []string
 	allowOlder              bool
 	timeout                 *time.Duration
 }
@@ -35,7 +35,7 @@ func (o options) spec() (v1alpha1.CIRunSpec, error) {
 	spec := v1alpha1.CIRunSpec{
 		Link:       v1alpha1.ObjectName{Name: o.link},
 		Commit:     v1alpha1.CommitSelector{SHA: o.sha, Branch: o.branch, PullRequest: o.pullRequest},
-		AllowOlder: o.allowOlder,
+		PhaseNames: o.phases, AllowOlder: o.allowOlder,
 	}
 	if o.sha != "" && !fullSHA.MatchString(o.sha) {
 		return spec, fmt.Errorf("--sha %q is not a commit's full sha of 40 hex digits in lower case: git rev-parse NAME gives it", o.sha)
