@@ -93,7 +93,7 @@ func addControllers(mgr ctrl.Manager, factory *github.Factory, limits Limits) er
 	turns := &turn.Keeper{Reader: mgr.GetClient(), Builders: limits.Builders}
 	opener := &source.Opener{Secrets: mgr.GetAPIReader(), GitHub: factory}
 	links := &link.Controller{
-		Client: mgr.GetClient(), Source: opener, Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Source: opener, Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers,
 	}
 	runs := &run.Controller{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pods: core, Source: opener, Turns: turns,

@@ -10,6 +10,7 @@ package link
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,6 +47,8 @@ import (
 type Controller struct {
 	// Client reads from the cache, and waits for it to have seen what this client wrote.
 	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
 	// Source opens the repositories of links.
 	Source *source.Opener
 	// Recorder writes events.
@@ -142,12 +145,34 @@ func (c *Controller) write(ctx context.Context, link *v1alpha1.TenantRepoLink, s
 	}
 	after := link.DeepCopy()
 	after.Status = status
-	if err := report.Status(ctx, c.Client, link, after); err != nil {
+	err := report.Status(ctx, c.Client, link, after)
+	if apierrors.IsConflict(err) {
+		after, err = c.writeAgain(ctx, link, status)
+	}
+	if err != nil {
 		return err
 	}
 	report.Events(c.Recorder, after, happened(link.Status, status))
 	return nil
 }
+
+// writeAgain stores a status where nothing of the link has changed that it was made of: a webhook's annotation, say, which would have
+// GitHub asked for all of it again.
+func (c *Controller) writeAgain(ctx context.Context, link *v1alpha1.TenantRepoLink, status v1alpha1.TenantRepoLinkStatus) (*v1alpha1.TenantRepoLink, error) {
+	var now v1alpha1.TenantRepoLink
+	if err := c.Live.Get(ctx, client.ObjectKeyFromObject(link), &now); err != nil {
+		return nil, fmt.Errorf("reading the link again: %w", err)
+	}
+	if now.UID != link.UID || now.Generation != link.Generation || !equality.Semantic.DeepEqual(now.Status, link.Status) {
+		return nil, errChanged
+	}
+	after := now.DeepCopy()
+	after.Status = status
+	return after, report.Status(ctx, c.Client, &now, after)
+}
+
+// errChanged has a link looked at again.
+var errChanged = errors.New("the link was changed while it was looked at")
 
 // happened tells of a Ready that became another.
 func happened(before, after v1alpha1.TenantRepoLinkStatus) []report.Event {
