@@ -15,8 +15,7 @@ const maxPushes = 100
 // Pushes are those to the home branch, the newest first; none where GitHub does not tell, as an older Enterprise Server.
 func (r *Repository) Pushes(ctx context.Context) ([]link.Push, *problem.Problem) {
 	pushes, err := r.client.Pushes(ctx, r.name, r.link.Spec.HomeBranch, maxPushes)
-	switch github.KindOf(err) {
-	case github.KindNotFound, github.KindForbidden:
+	if kind := github.KindOf(err); kind == github.KindNotFound || kind == github.KindForbidden {
 		return nil, nil // the repository was there a moment ago, and its newest commit is known
 	}
 	if err != nil {
@@ -43,8 +42,7 @@ func (r *Repository) Evidence(ctx context.Context, candidate link.Candidate) lin
 		return known
 	}
 	files, complete, err := r.client.ChangedFiles(ctx, r.name, candidate.Before, candidate.SHA)
-	switch github.KindOf(err) {
-	case github.KindNotFound, github.KindUnprocessable:
+	if kind := github.KindOf(err); kind == github.KindNotFound || kind == github.KindUnprocessable {
 		return known // the commit before was forced away, say
 	}
 	if err != nil {
