@@ -47,11 +47,11 @@ func (t *tenant) look() {
 	}
 }
 
-// asked are the requests about the repository.
+// asked are the requests about the repository, of a method and with a path that ends so; "": any.
 func (t *tenant) asked(method, suffix string) []fakegithub.Request {
 	var list []fakegithub.Request
 	for _, request := range gh.Requests() {
-		if request.Method == method && strings.Contains(request.Path, "/"+t.repository.Name()) && strings.HasSuffix(strings.SplitN(request.Path, "?", 2)[0], suffix) {
+		if (method == "" || request.Method == method) && strings.Contains(request.Path, "/"+t.repository.Name()) && strings.HasSuffix(strings.SplitN(request.Path, "?", 2)[0], suffix) {
 			list = append(list, request)
 		}
 	}
