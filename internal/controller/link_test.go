@@ -157,7 +157,7 @@ var _ = Describe("A person who links a repository", func() {
 		for _, t := range []*tenant{broken, growing, late} {
 			t.commit()
 		}
-		down(broken.repository.Name(), 1)
+		down(broken.repository.Name(), 2)
 		broken.link()
 		growing.link(polling)
 		late.link(polling, secretNamed("later"))
