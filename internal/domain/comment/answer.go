@@ -1,0 +1,112 @@
+package comment
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/text"
+)
+
+const (
+	// maxAnswers is how many answers Katkit's one comment on a pull request keeps.
+	maxAnswers = 5
+	// maxAnswer bounds what is taken over of each when the comment is read back, in bytes.
+	maxAnswer = 4096
+)
+
+// Answer is what came of a comment.
+type Answer struct {
+	// Comment is its number.
+	Comment int64
+	// line is Markdown without a line break.
+	line string
+}
+
+// Marker is the hidden beginning of the one comment of a link on a pull request.
+func Marker(namespace, link string) string {
+	return fmt.Sprintf(ownBeginning+"%s/%s -->", namespace, link)
+}
+
+// ownBeginning is how every comment of Katkit's begins, of whichever link.
+const ownBeginning = "<!-- katkit "
+
+// address is a page of a pull request.
+var address = regexp.MustCompile(`^https?://[A-Za-z0-9.:-]+/[A-Za-z0-9._/-]+$`)
+
+// Answered makes the answer to a comment of a decision that was carried out.
+func Answered(comment Comment, pull Pull, command Command, decision Decision) Answer {
+	asked := code(word + " " + string(command.Verb))
+	if address.MatchString(pull.URL) {
+		asked = fmt.Sprintf("[%s](%s#issuecomment-%d)", asked, pull.URL, comment.ID)
+	}
+	return Answer{Comment: comment.ID, line: fmt.Sprintf("%s of %s: %s", asked, code(comment.Login), decision.Answer)}
+}
+
+// answerLine is an answer in Katkit's comment; its number is hidden.
+var answerLine = regexp.MustCompile(`^- <!-- ([0-9]{1,19}) --> (.+)$`)
+
+// Render is the text of the one comment of a link on a pull request when more was answered. known is its text before, "" when there
+// is none yet. The newest comment's answer comes first; one that is there already stays as it is.
+func Render(namespace, link, known string, more []Answer) string {
+	answers := read(known)
+	for _, answer := range more {
+		if !slices.ContainsFunc(answers, func(a Answer) bool { return a.Comment == answer.Comment }) {
+			answers = append(answers, answer)
+		}
+	}
+	slices.SortFunc(answers, func(a, b Answer) int { return cmp.Compare(b.Comment, a.Comment) })
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n**Katkit**, link %s of tenant %s. What was asked last:\n", Marker(namespace, link), code(link), code(namespace))
+	for _, answer := range answers[:min(len(answers), maxAnswers)] {
+		fmt.Fprintf(&b, "\n- <!-- %d --> %s", answer.Comment, answer.line)
+	}
+	return b.String() + "\n"
+}
+
+// read finds the answers in a text that Render made, and that others may have changed since.
+func read(known string) []Answer {
+	var answers []Answer
+	for line := range strings.Lines(known) {
+		match := answerLine.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
+		if match == nil || len(line) > maxAnswer {
+			continue
+		}
+		id, err := strconv.ParseInt(match[1], 10, 64)
+		twice := slices.ContainsFunc(answers, func(a Answer) bool { return a.Comment == id })
+		if err == nil && !twice && len(answers) < maxAnswers {
+			answers = append(answers, Answer{Comment: id, line: match[2]})
+		}
+	}
+	return answers
+}
+
+// NotMade is the answer when the API server does not take a run.
+func NotMade(run *v1alpha1.CIRun, why string) string {
+	return fmt.Sprintf("run %s was not made: %s", code(run.Name), code(why))
+}
+
+// NotCancelled is the answer when the API server does not let Katkit cancel a run.
+func NotCancelled(run *v1alpha1.CIRun, why string) string {
+	return fmt.Sprintf("run %s was not cancelled: %s", code(run.Name), code(why))
+}
+
+// Unapprovable is the answer when a Phase cannot be approved any more.
+func Unapprovable(phase *v1alpha1.Phase, why string) string {
+	return fmt.Sprintf("phase %s of run %s was not approved: %s", code(phase.Spec.Name), code(phase.Spec.Run.Name), code(why))
+}
+
+// NotApproved is the answer when Katkit, by its user name in the cluster, may not approve Phases of the namespace. Who may is for
+// an admin of it to say, with the command.
+func NotApproved(phase *v1alpha1.Phase, user string) string {
+	subject := "--user='" + strings.ReplaceAll(user, "'", `'\''`) + "'"
+	if account, isAccount := strings.CutPrefix(user, "system:serviceaccount:"); isAccount {
+		subject = "--serviceaccount=" + account
+	}
+	command := fmt.Sprintf("kubectl create rolebinding katkit-approver-katkit -n %s --clusterrole=katkit-approver %s", phase.Namespace, subject)
+	return fmt.Sprintf("Katkit may not approve phases of tenant %s: an admin of it allows that with %s", code(phase.Namespace), span(text.Line(command)))
+}
