@@ -53,6 +53,12 @@ func policiesAreInForce() {
 	Eventually(func() bool {
 		return refusedBy("katkit-manager-pods", as(managerConfig).Create(ctx, aPod(apiNamespace, "probe"), client.DryRunAll))
 	}).Should(BeTrue())
+	run := &v1alpha1.CIRun{ObjectMeta: metav1.ObjectMeta{Namespace: apiNamespace, Name: "probe"}, Spec: v1alpha1.CIRunSpec{
+		Link: v1alpha1.ObjectName{Name: linkName}, Commit: v1alpha1.CommitSelector{Branch: "main"},
+	}}
+	Eventually(func() bool {
+		return refusedBy("katkit-manager-asks", as(managerConfig).Create(ctx, run.DeepCopy(), client.DryRunAll))
+	}).Should(BeTrue())
 	phase := aPhase(func(p *v1alpha1.Phase) { p.Name = "probe" })
 	create(phase)
 	Eventually(func() error { return k8s.Patch(ctx, phase.DeepCopy(), merge(approval), client.DryRunAll) }).Should(Succeed())

@@ -36,7 +36,7 @@ func imagePatch() client.Patch {
 }
 
 var _ = Describe("The manager's own rights", func() {
-	It("do not change a workload, see a list of Secrets or start a run", func() {
+	It("do not change a workload, see a list of Secrets or start a run as people do", func() {
 		t := newTenant()
 		d := t.newDeployment(appName, "registry.example/app:old")
 		t.link()
@@ -57,8 +57,8 @@ var _ = Describe("The manager's own rights", func() {
 			"read a ConfigMap": func() error {
 				return manager.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: "x"}, &corev1.ConfigMap{})
 			},
-			"create a run":                    func() error { return manager.Create(ctx, t.newRun(func(r *v1alpha1.CIRun) { r.Name = "x" })) },
-			"delete a run that has not ended": func() error { return manager.Delete(ctx, run.DeepCopy()) },
+			"create a run that is no trigger's": func() error { return manager.Create(ctx, t.newRun(func(r *v1alpha1.CIRun) { r.Name = "x" })) },
+			"delete a run that has not ended":   func() error { return manager.Delete(ctx, run.DeepCopy()) },
 			"approve a phase": func() error {
 				return manager.Patch(ctx, phase.DeepCopy(), merge(approval))
 			},
@@ -68,7 +68,9 @@ var _ = Describe("The manager's own rights", func() {
 			"sign a phase": func() error {
 				return manager.Patch(ctx, phase.DeepCopy(), merge(`{"spec":{"approvedBy":"system:serviceaccount:katkit-system:katkit-manager"}}`))
 			},
-			"cancel a run":                      func() error { return manager.Patch(ctx, run.DeepCopy(), merge(`{"spec":{"cancelled":true}}`)) },
+			"change a run": func() error {
+				return manager.Patch(ctx, run.DeepCopy(), merge(`{"metadata":{"annotations":{"x":"y"}}}`))
+			},
 			"update a phase":                    func() error { return manager.Update(ctx, phase.DeepCopy()) },
 			"delete a phase that has not ended": func() error { return manager.Delete(ctx, phase.DeepCopy()) },
 			"make a namespace a tenant": func() error {
@@ -88,6 +90,38 @@ var _ = Describe("The manager's own rights", func() {
 			Expect(apierrors.IsForbidden(try())).To(BeTrue(), what)
 		}
 		Expect(t.imageOf(appName, appName)).To(Equal("registry.example/app:old"))
+	})
+
+	It("make the runs of triggers, in tenants, and change nothing of a run but that it is cancelled", func() {
+		t, others := newTenant(), strangers()
+		manager := as(managerConfig)
+		triggered := func(in *tenant) *v1alpha1.CIRun {
+			return in.newRun(func(r *v1alpha1.CIRun) { r.Labels = map[string]string{v1alpha1.LabelTrigger: "comments"} })
+		}
+		run := triggered(t)
+		run.Annotations = map[string]string{"theirs": "x"}
+		Expect(manager.Create(ctx, run)).To(Succeed())
+		err := manager.Create(ctx, triggered(others))
+		Expect(err).To(MatchError(ContainSubstring("creates runs only in tenants")))
+		const cancelled = `"spec":{"cancelled":true}`
+		for patch, why := range map[string]string{
+			`{"metadata":{"annotations":{"x":"y"}}}`:                                "changes a run only to cancel it",
+			`{"metadata":{"annotations":{"katkit.dev/cancelled-on-github":"me"}}}`:  "changes a run only to cancel it",
+			`{"metadata":{"annotations":{"x":"y"}},` + cancelled + `}`:              "changes nothing of a run but that it is cancelled",
+			`{"metadata":{"annotations":{"theirs":"y"}},` + cancelled + `}`:         "changes nothing of a run but that it is cancelled",
+			`{"metadata":{"annotations":{"theirs":null}},` + cancelled + `}`:        "changes nothing of a run but that it is cancelled",
+			`{"metadata":{"annotations":null},` + cancelled + `}`:                   "changes nothing of a run but that it is cancelled",
+			`{"metadata":{"labels":{"katkit.dev/trigger":"pr"}},` + cancelled + `}`: "changes nothing of a run but that it is cancelled",
+			`{"metadata":{"finalizers":["x.example/y"]},` + cancelled + `}`:         "changes nothing of a run but that it is cancelled",
+		} {
+			err := manager.Patch(ctx, run.DeepCopy(), merge(patch))
+			Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%s: %v", patch, err)
+			Expect(err).To(MatchError(ContainSubstring(why)), patch)
+		}
+		Expect(manager.Patch(ctx, run, merge(`{"metadata":{"annotations":{"katkit.dev/cancelled-on-github":"me"}},`+cancelled+`}`))).To(Succeed())
+		Expect(run.Annotations).To(And(HaveKeyWithValue("theirs", "x"), HaveKeyWithValue("katkit.dev/cancelled-on-github", "me")))
+		without := t.run(func(r *v1alpha1.CIRun) { r.Name = "without" })
+		Expect(manager.Patch(ctx, without, merge(`{`+cancelled+`}`))).To(Succeed())
 	})
 
 	It("hold a deployment phase by a finalizer, and change nothing that it is to do", func() {

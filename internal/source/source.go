@@ -123,12 +123,19 @@ func (r *Repository) Look(ctx context.Context) (*link.Findings, *problem.Problem
 		}
 	}
 	for _, pull := range pulls {
-		findings.PullRequests = append(findings.PullRequests, link.PullRequest{PullRequestStatus: v1alpha1.PullRequestStatus{
-			Number: int32(pull.Number), //nolint:gosec // the client refuses greater ones
-			Title:  pull.Title, Author: pull.Author, HeadRef: pull.HeadRef, HeadSHA: pull.HeadSHA, Fork: pull.Fork, Draft: pull.Draft, URL: pull.URL,
-		}, Opener: link.Actor{ID: pull.AuthorID, Bot: pull.AuthorBot}, Labels: pull.Labels})
+		findings.PullRequests = append(findings.PullRequests, pullRequest(pull))
 	}
 	return findings, nil
+}
+
+func pullRequest(pull github.PullRequest) link.PullRequest {
+	return link.PullRequest{
+		PullRequestStatus: v1alpha1.PullRequestStatus{
+			Number: int32(pull.Number), //nolint:gosec // the client refuses greater ones
+			Title:  pull.Title, Author: pull.Author, HeadRef: pull.HeadRef, HeadSHA: pull.HeadSHA, Fork: pull.Fork, Draft: pull.Draft, URL: pull.URL,
+		},
+		Opener: link.Actor{ID: pull.AuthorID, Bot: pull.AuthorBot}, Labels: pull.Labels,
+	}
 }
 
 // find is the link's repository. Where another one has taken the name that it was known by, it is found by its number, if it is there.

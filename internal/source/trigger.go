@@ -55,6 +55,9 @@ func (r *Repository) Evidence(ctx context.Context, candidate link.Candidate) lin
 // Permission is what GitHub says that the account of a login may do to the repository.
 func (r *Repository) Permission(ctx context.Context, login string) (link.Permission, *problem.Problem) {
 	permission, err := r.client.Permission(ctx, r.name, login)
+	if github.KindOf(err) == github.KindUnprocessable {
+		return link.Permission{}, nil // what is no login may do nothing
+	}
 	if err != nil {
 		return link.Permission{}, describe(r.link, err, v1alpha1.ReasonTokenRejected)
 	}

@@ -1,6 +1,6 @@
 // Package link is the controller of TenantRepoLinks. It checks, again and again, that a link's namespace is a
 // tenant, that GitHub answers for its repository, and that its home branch is there, and says so in the
-// condition Ready. It makes the runs of the commits that the link's triggers run.
+// condition Ready. It makes the runs of the commits that the link's triggers run, and obeys comments on pull requests.
 //
 // A change of the annotation katkit.dev/sync-requested makes the next look come now.
 //
@@ -96,7 +96,7 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if !link.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	observation, err := c.observe(ctx, &link)
+	observation, repository, err := c.observe(ctx, &link)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
 	}
@@ -109,22 +109,27 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		observation.Problem = refused
 		plan = domain.Decide(observation, c.Clock.Now())
 	}
+	stopped := c.obey(ctx, observation, repository, &plan)
 	if err := c.write(ctx, &link, plan.Status); err != nil {
 		return ctrl.Result{}, err
+	}
+	if stopped != nil {
+		return ctrl.Result{}, fmt.Errorf("obeying comments: %w", stopped)
 	}
 	return ctrl.Result{RequeueAfter: plan.RequeueAfter}, nil
 }
 
-func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink) (domain.Observation, error) {
+// observe reads what a link is about. The repository is nil when it could not be opened.
+func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink) (domain.Observation, *source.Repository, error) {
 	observation := domain.Observation{Link: link}
 	var namespace metav1.PartialObjectMetadata
 	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	if err := c.Client.Get(ctx, types.NamespacedName{Name: link.Namespace}, &namespace); err != nil {
-		return observation, fmt.Errorf("reading namespace %s: %w", link.Namespace, err)
+		return observation, nil, fmt.Errorf("reading namespace %s: %w", link.Namespace, err)
 	}
 	if namespace.Labels[v1alpha1.LabelTenant] == "" {
 		observation.Problem = domain.NotATenant(link.Namespace)
-		return observation, nil
+		return observation, nil, nil
 	}
 	repository, cause := c.Source.Open(ctx, link)
 	if cause == nil {
@@ -136,7 +141,7 @@ func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink)
 	}
 	tellRemaining(link, observation.RateLimit)
 	observation.Problem = cause
-	return observation, nil
+	return observation, repository, nil
 }
 
 func (c *Controller) write(ctx context.Context, link *v1alpha1.TenantRepoLink, status v1alpha1.TenantRepoLinkStatus) error {
