@@ -12,6 +12,9 @@ const (
 	// ConditionRolledBack on a Phase is there when a deployment failed after it had changed a service: Unknown while
 	// the services are brought back, True when all run their previous image again, False when one does not.
 	ConditionRolledBack = "RolledBack"
+	// ConditionReported on a CIRun is there when it has ended and its link has a Secret: True when GitHub shows how each of its
+	// phases ended, False when GitHub refuses to be told.
+	ConditionReported = "Reported"
 )
 
 // Reasons of the conditions, grouped by what a person can do about them.
@@ -28,6 +31,10 @@ const (
 	ReasonQueued = "Queued"
 	// ReasonSucceeded: ended well.
 	ReasonSucceeded = "Succeeded"
+	// ReasonReported: GitHub shows how the run ended.
+	ReasonReported = "Reported"
+	// ReasonReportRefused: GitHub does not take statuses or deployments, for want of a permission mostly.
+	ReasonReportRefused = "ReportRefused"
 	// ReasonSkipped: a phase never began because one before it failed.
 	ReasonSkipped = "Skipped"
 
