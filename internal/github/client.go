@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	gogithub "github.com/google/go-github/v57/github"
 )
@@ -18,7 +17,7 @@ import (
 // mediaTypeRaw asks the contents API for a file's bytes instead of JSON that holds them in base64.
 const mediaTypeRaw = "application/vnd.github.raw+json"
 
-// Client reads the repositories of one host with one token. It may be used concurrently. Every method
+// Client reads the repositories of one host with one token, and tells them of runs. It may be used concurrently. Every method
 // takes a repository as owner/name and returns an [Error] when it fails.
 type Client struct {
 	host    Host
@@ -27,6 +26,8 @@ type Client struct {
 	rest    *gogithub.Client
 	cache   *answerCache
 	budget  budget
+	// refusals are what the token may not write.
+	refusals refusals
 }
 
 // RateLimit is what is left of the token's calls, for all that use it.
@@ -59,7 +60,7 @@ func (c *Client) Repository(ctx context.Context, repository string) (Repository,
 // RepositoryByID reads what GitHub says about the repository of a number, whatever it is called now.
 func (c *Client) RepositoryByID(ctx context.Context, id int64) (Repository, error) {
 	what := "number " + strconv.FormatInt(id, 10)
-	response, err := c.request(ctx, "repositories/"+strconv.FormatInt(id, 10))
+	response, err := c.request(ctx, http.MethodGet, "repositories/"+strconv.FormatInt(id, 10), nil)
 	if err != nil {
 		return Repository{}, c.failure(what, "", err)
 	}
@@ -176,21 +177,7 @@ func (c *Client) send(ctx context.Context, repository, path string, options ...g
 	if !validRepository(repository) {
 		return nil, &Error{Kind: KindUnprocessable, Message: "a repository is named owner/name"}
 	}
-	return c.request(ctx, "repos/"+repository+path, options...)
-}
-
-// request asks for a path of the API and returns an answer 2xx; the caller closes its body.
-func (c *Client) request(ctx context.Context, path string, options ...gogithub.RequestOption) (*gogithub.Response, error) {
-	request, err := c.rest.NewRequest(http.MethodGet, path, nil, options...)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.budget.check(time.Now()); err != nil {
-		return nil, err
-	}
-	response, err := c.rest.BareDo(ctx, request)
-	c.budget.note(response, err, time.Now())
-	return response, err
+	return c.request(ctx, http.MethodGet, "repos/"+repository+path, nil, options...)
 }
 
 func (c *Client) malformed(repository, what, message string) error {

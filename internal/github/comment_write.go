@@ -2,11 +2,8 @@ package github
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
-	"time"
 
 	gogithub "github.com/google/go-github/v57/github"
 )
@@ -41,30 +38,6 @@ func (c *Client) EditComment(ctx context.Context, repository string, comment int
 
 // write sends in as JSON to repos/<repository><path>, and reads the answer into out unless that is nil. It follows no redirect.
 func (c *Client) write(ctx context.Context, method, repository, what, path string, in, out any) error {
-	if !validRepository(repository) {
-		return c.malformed(repository, what, "a repository is named owner/name")
-	}
-	request, err := c.rest.NewRequest(method, "repos/"+repository+path, in)
-	if err != nil {
-		return c.failure(repository, what, err)
-	}
-	if err := c.budget.check(time.Now()); err != nil {
-		return c.failure(repository, what, err)
-	}
-	response, err := c.rest.BareDo(ctx, request)
-	c.budget.note(response, err, time.Now())
-	if _, moved := errors.AsType[*redirectError](err); moved {
-		err = &Error{Kind: KindUnavailable, Message: "the repository was renamed or moved; it goes on under its new name, as soon as that is known"}
-	}
-	if err != nil {
-		return c.failure(repository, what, err)
-	}
-	defer response.Body.Close()
-	if out == nil {
-		return nil
-	}
-	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
-		return c.failure(repository, what, err)
-	}
-	return nil
+	_, err := c.exchange(ctx, change{method: method, repository: repository, path: path, what: what, body: in}, out)
+	return err
 }

@@ -1,5 +1,5 @@
-// Package github reads repositories of GitHub and GitHub Enterprise through the REST API. It is the
-// only importer of go-github, and none of go-github's types leaves it. Controllers take from it
+// Package github reads repositories of GitHub and GitHub Enterprise through the REST API, and writes commit statuses and
+// deployments. It is the only importer of go-github, and none of go-github's types leaves it. Controllers take from it
 // what they need through interfaces of their own.
 //
 // A [Factory] is made once, from the manager's allow-list of hosts. It hands out one [Client] per
@@ -12,6 +12,7 @@
 //     digest, and no error, log line or cache key holds a token.
 //   - A request ends after [Options].Timeout, an answer is read up to a bound. A read that fails without an answer, or with one of 5xx, is
 //     tried once more at once; else nothing is retried here: the caller's work queue does that, with the [Kind] of the error as its guide.
+//   - What GitHub refused to be told for want of a permission is not sent again by the same token for some minutes.
 //   - What has been read before and can change is asked for with its ETag, since GitHub doesn't count
 //     an answer 304 against the rate limit. What cannot change (a commit by its full sha, a file
 //     at a full sha) is not asked for twice by the same token while the cache holds it.
