@@ -33,6 +33,16 @@ type refusal struct {
 	until time.Time
 }
 
+// Refused is the error of writing commit statuses to a repository that GitHub refused lately; nil when it did not. GitHub is not
+// asked.
+func (c *Client) Refused(repository string) error {
+	statuses := change{repository: repository, what: "commit statuses", area: areaStatuses}
+	if err := c.refusals.check(statuses, time.Now()); err != nil {
+		return c.failure(repository, statuses.what, err)
+	}
+	return nil
+}
+
 func (c change) refusalKey() refusalKey {
 	return refusalKey{repository: strings.ToLower(c.repository), area: c.area}
 }

@@ -127,6 +127,9 @@ func TestARefusalIsNotAskedForAgain(t *testing.T) {
 	if _, err := client.Statuses(t.Context(), "ACME/app", sha, []string{"c"}); github.KindOf(err) != github.KindForbidden {
 		t.Errorf("what it shows: %v", err)
 	}
+	if err := client.Refused("acme/app"); github.KindOf(err) != github.KindForbidden || client.Refused("acme/other") != nil {
+		t.Errorf("before anything is asked: %v", err)
+	}
 	if now := len(w.Requests()); now != asked {
 		t.Errorf("GitHub was asked %d times more", now-asked)
 	}

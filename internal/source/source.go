@@ -1,5 +1,5 @@
 // Package source reads what a TenantRepoLink points to: its GitHub repository, with the token of its
-// Secret. The controllers of links and runs use it. What it cannot read it tells as a problem.Problem, which
+// Secret, and tells it of runs. The controllers use it. What it cannot do it tells as a problem.Problem, which
 // says whether to try again and what a person can do.
 package source
 
@@ -42,7 +42,7 @@ type Opener struct {
 	GitHub  *github.Factory
 }
 
-// Repository is a link's repository, open for reading.
+// Repository is a link's repository, open for reading and for reports.
 type Repository struct {
 	link   *v1alpha1.TenantRepoLink
 	name   string // owner/name as far as is known
@@ -180,6 +180,15 @@ func (r *Repository) Identify(ctx context.Context) *problem.Problem {
 		return waits
 	}
 	return cause
+}
+
+// identity is the name that the repository has now, as far as that is known.
+func (r *Repository) identity(ctx context.Context) (string, *problem.Problem) {
+	if r.link.Status.Repository == nil {
+		return r.name, nil
+	}
+	repository, _, cause := r.find(ctx)
+	return repository.FullName, cause
 }
 
 // Resolve finds the commit that a run asks for.
