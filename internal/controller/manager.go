@@ -20,6 +20,7 @@ import (
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/controller/link"
 	"katkit.dev/katkit/internal/controller/phase"
+	"katkit.dev/katkit/internal/controller/reporting"
 	"katkit.dev/katkit/internal/controller/run"
 	"katkit.dev/katkit/internal/github"
 	"katkit.dev/katkit/internal/source"
@@ -104,7 +105,11 @@ func addControllers(mgr ctrl.Manager, factory *github.Factory, limits Limits) er
 		Deployer: &workload.Deployer{Config: mgr.GetConfig(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()},
 		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers,
 	}
-	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{links, runs, phases} {
+	reports := &reporting.Controller{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Source: opener,
+		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers,
+	}
+	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{links, runs, phases, reports} {
 		if err := controller.SetupWithManager(mgr); err != nil {
 			return fmt.Errorf("adding a controller: %w", err)
 		}

@@ -36,34 +36,36 @@ type DeploymentStatus struct {
 	Description string
 }
 
-// FindDeployment returns the number that GitHub gave to a deployment, by its commit, task, environment and run, and its newest
-// status. Number 0: there is none. A status without state: it has none yet.
-func (c *Client) FindDeployment(ctx context.Context, repository string, wanted Deployment) (int64, DeploymentStatus, error) {
+// FindDeployment returns the number that GitHub gave to a deployment, by its commit, task, environment and run; 0: there is none.
+func (c *Client) FindDeployment(ctx context.Context, repository string, wanted Deployment) (int64, error) {
 	what := "the deployments of " + oneLine(wanted.SHA, maxNameLength)
 	if !validSHA(wanted.SHA) {
-		return 0, DeploymentStatus{}, c.malformed(repository, what, "a commit is named by its full sha of 40 hex digits in lower case")
+		return 0, c.malformed(repository, what, "a commit is named by its full sha of 40 hex digits in lower case")
 	}
 	query := url.Values{"sha": {wanted.SHA}, "task": {wanted.Task}, "environment": {wanted.Environment}, "per_page": {"100"}}
 	var answer []*gogithub.Deployment
 	if _, err := c.list(ctx, change{repository: repository, what: what, area: areaDeployments, path: "/deployments?" + query.Encode()}, &answer); err != nil {
-		return 0, DeploymentStatus{}, err
+		return 0, err
 	}
 	for _, deployment := range answer { // the newest first
-		if payloadOf(deployment.Payload).RunUID != wanted.Payload.RunUID || deployment.GetID() < 1 {
-			continue
+		if payloadOf(deployment.Payload).RunUID == wanted.Payload.RunUID && deployment.GetID() > 0 {
+			return deployment.GetID(), nil
 		}
-		id := deployment.GetID()
-		var statuses []*gogithub.DeploymentStatus
-		path := "/deployments/" + strconv.FormatInt(id, 10) + "/statuses?per_page=1"
-		if _, err := c.list(ctx, change{repository: repository, what: what, area: areaDeployments, path: path}, &statuses); err != nil {
-			return 0, DeploymentStatus{}, err
-		}
-		if len(statuses) == 0 {
-			return id, DeploymentStatus{}, nil
-		}
-		return id, DeploymentStatus{State: statuses[0].GetState(), Description: oneLine(statuses[0].GetDescription(), MaxMessageLength)}, nil
 	}
-	return 0, DeploymentStatus{}, nil
+	return 0, nil
+}
+
+// DeploymentStatus returns the newest status of a deployment, by its number; without state when it has none yet.
+func (c *Client) DeploymentStatus(ctx context.Context, repository string, id int64) (DeploymentStatus, error) {
+	number := strconv.FormatInt(id, 10)
+	var answer []*gogithub.DeploymentStatus
+	_, err := c.list(ctx, change{
+		repository: repository, what: "deployment " + number, area: areaDeployments, path: "/deployments/" + number + "/statuses?per_page=1",
+	}, &answer)
+	if err != nil || len(answer) == 0 {
+		return DeploymentStatus{}, err
+	}
+	return DeploymentStatus{State: answer[0].GetState(), Description: oneLine(answer[0].GetDescription(), MaxMessageLength)}, nil
 }
 
 // payloadOf reads a payload of ours, which GitHub may return as a text; another's is empty.

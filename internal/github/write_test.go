@@ -57,14 +57,18 @@ func TestADeploymentIsMadeOnceAndFoundByItsRun(t *testing.T) {
 	}
 	find := func(uid string) (int64, github.DeploymentStatus) {
 		t.Helper()
-		id, status, err := client.FindDeployment(t.Context(), "acme/app", deployment(uid))
+		id, err := client.FindDeployment(t.Context(), "acme/app", deployment(uid))
+		if err != nil || id == 0 {
+			return id, github.DeploymentStatus{State: fmt.Sprint(err)}
+		}
+		status, err := client.DeploymentStatus(t.Context(), "acme/app", id)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return id, status
 	}
-	if id, _ := find("1"); id != 0 {
-		t.Errorf("found %d before it is there", id)
+	if id, none := find("1"); id != 0 || none.State != "<nil>" {
+		t.Errorf("found %d before it is there, %s", id, none.State)
 	}
 	var ids []int64
 	for _, uid := range []string{"1", "2"} {
@@ -94,17 +98,10 @@ func TestADeploymentIsMadeOnceAndFoundByItsRun(t *testing.T) {
 
 func TestAPayloadOfSomebodyElseIsNobodys(t *testing.T) {
 	for payload, want := range map[string]int64{`{"runUID": "1"}`: 7, `"{\"runUID\": \"1\"}"`: 7, `{"runUID": "2"}`: 0, `"text"`: 0, `{}`: 0, `null`: 0, `{"runUID": 1}`: 0} {
-		var asked []string
-		w := answering(t, func(r *http.Request) (int, string) {
-			asked = append(asked, r.URL.Path)
-			if strings.HasSuffix(r.URL.Path, "/statuses") {
-				return 200, `[]`
-			}
-			return 200, `[{"id": 7, "payload": ` + payload + `}]`
-		})
-		id, _, err := w.FindDeployment(t.Context(), "acme/app", github.Deployment{SHA: shapeSHA, Payload: github.DeploymentPayload{RunUID: "1"}})
+		w := answering(t, func(*http.Request) (int, string) { return 200, `[{"id": 7, "payload": ` + payload + `}]` })
+		id, err := w.FindDeployment(t.Context(), "acme/app", github.Deployment{SHA: shapeSHA, Payload: github.DeploymentPayload{RunUID: "1"}})
 		if err != nil || id != want {
-			t.Errorf("%s: %d, %v after %v", payload, id, err, asked)
+			t.Errorf("%s: %d, %v", payload, id, err)
 		}
 	}
 }
@@ -133,7 +130,7 @@ func TestARefusalIsNotAskedForAgain(t *testing.T) {
 	if now := len(w.Requests()); now != asked {
 		t.Errorf("GitHub was asked %d times more", now-asked)
 	}
-	_, _, err := client.FindDeployment(t.Context(), "acme/app", github.Deployment{SHA: sha})
+	_, err := client.FindDeployment(t.Context(), "acme/app", github.Deployment{SHA: sha})
 	if _, other := client.Statuses(t.Context(), "acme/other", sha, []string{"c"}); err != nil || github.KindOf(other) != github.KindNotFound {
 		t.Errorf("deployments: %v, another repository: %v", err, other)
 	}
@@ -190,7 +187,7 @@ func TestAnAnswerCutOffSaysNotWhichDeploymentItIs(t *testing.T) {
 	if _, err := client.CreateDeployment(t.Context(), "acme/app", wanted); github.KindOf(err) != github.KindUnavailable {
 		t.Errorf("%v, want Unavailable", err)
 	}
-	if id, _, err := client.FindDeployment(t.Context(), "acme/app", wanted); err != nil || id != r.Sent().Deployments[0].ID {
+	if id, err := client.FindDeployment(t.Context(), "acme/app", wanted); err != nil || id != r.Sent().Deployments[0].ID {
 		t.Errorf("it was made, and is found as %d, %v", id, err)
 	}
 }
@@ -239,7 +236,7 @@ func TestMalformedWritesAreNotSent(t *testing.T) {
 		return 500, ""
 	})
 	_, list := client.Statuses(t.Context(), "acme/app", "main", []string{"c"})
-	_, _, find := client.FindDeployment(t.Context(), "acme/app", github.Deployment{SHA: "../x"})
+	_, find := client.FindDeployment(t.Context(), "acme/app", github.Deployment{SHA: "../x"})
 	_, deploy := client.CreateDeployment(t.Context(), "acme/app", github.Deployment{SHA: "x"})
 	for _, err := range []error{list, find, deploy, client.CreateStatus(t.Context(), "acme/app", "x/y", github.Status{})} {
 		if github.KindOf(err) != github.KindUnprocessable {

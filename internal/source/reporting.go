@@ -17,17 +17,21 @@ const (
 	toWriteDeployments = "give it the permission 'Deployments: Read and write' (a classic token: the scope repo_deployment)"
 )
 
-// ToReport makes sure that it is the linked repository which is told of runs, by the name that it has now: what is written is not
-// redirected. It is called before anything else of this file, and nothing else meanwhile.
-func (r *Repository) ToReport(ctx context.Context) *problem.Problem {
+// ToReport makes sure that it is the linked repository which is told of runs, by the name that it has now, which it returns: what
+// is written is not redirected. It is called before anything else of this file, and nothing else meanwhile. A name that is known
+// from before is not asked for again; "": none is.
+func (r *Repository) ToReport(ctx context.Context, known string) (string, *problem.Problem) {
 	if err := r.client.Refused(r.name); err != nil {
-		return r.unreported(err, "commit statuses", toWriteStatuses)
+		return "", r.unreported(err, "commit statuses", toWriteStatuses)
 	}
-	name, cause := r.identity(ctx)
-	if cause == nil {
-		r.name = name
+	if known == "" {
+		var cause *problem.Problem
+		if known, cause = r.identity(ctx); cause != nil {
+			return "", cause
+		}
 	}
-	return cause
+	r.name = known
+	return known, nil
 }
 
 // Statuses are the newest that a commit (40 hex digits) shows for the contexts, by reporting.Key.
@@ -53,24 +57,40 @@ func (r *Repository) TellStatus(ctx context.Context, sha string, status reportin
 	return r.unreported(err, "commit statuses", toWriteStatuses)
 }
 
-// FindDeployment is the deployment of a run as GitHub shows it.
+// FindDeployment is the deployment of a run as GitHub shows it, without its status.
 func (r *Repository) FindDeployment(ctx context.Context, sha string, wanted reporting.Deployment) (*reporting.Deployed, *problem.Problem) {
-	id, status, err := r.client.FindDeployment(ctx, r.name, deployment(sha, wanted))
+	id, err := r.client.FindDeployment(ctx, r.name, deployment(sha, wanted))
 	if err != nil {
 		return nil, r.unreported(err, "deployments", toWriteDeployments)
 	}
-	return &reporting.Deployed{ID: id, State: reporting.State(status.State), Description: status.Description}, nil
+	return &reporting.Deployed{ID: id}, nil
 }
 
-// Deploy tells that a run deploys a commit, and returns GitHub's number of the deployment.
-func (r *Repository) Deploy(ctx context.Context, sha string, wanted reporting.Deployment) (int64, *problem.Problem) {
+// DeploymentStatus is the newest status of a deployment, by GitHub's number of it.
+func (r *Repository) DeploymentStatus(ctx context.Context, id int64) (*reporting.Status, *problem.Problem) {
+	status, err := r.client.DeploymentStatus(ctx, r.name, id)
+	if err != nil {
+		return nil, r.gone(err)
+	}
+	return &reporting.Status{State: reporting.State(status.State), Description: status.Description}, nil
+}
+
+// Deploy tells that a run deploys a commit.
+func (r *Repository) Deploy(ctx context.Context, sha string, wanted reporting.Deployment) (*reporting.Deployed, *problem.Problem) {
 	id, err := r.client.CreateDeployment(ctx, r.name, deployment(sha, wanted))
-	return id, r.unreported(err, "deployments", toWriteDeployments)
+	if err != nil {
+		return nil, r.unreported(err, "deployments", toWriteDeployments)
+	}
+	return &reporting.Deployed{ID: id, Status: &reporting.Status{}}, nil
 }
 
-// TellDeployment tells how far a deployment is. One that somebody has deleted is made again.
-func (r *Repository) TellDeployment(ctx context.Context, id int64, wanted reporting.Deployment) *problem.Problem {
-	err := r.client.CreateDeploymentStatus(ctx, r.name, id, github.DeploymentStatus{State: string(wanted.State), Description: wanted.Description})
+// TellDeployment tells how far a deployment is, by GitHub's number of it.
+func (r *Repository) TellDeployment(ctx context.Context, id int64, status reporting.Status) *problem.Problem {
+	return r.gone(r.client.CreateDeploymentStatus(ctx, r.name, id, github.DeploymentStatus{State: string(status.State), Description: status.Description}))
+}
+
+// gone is the problem of a deployment that was there. Where somebody has deleted it meanwhile, it is looked for again.
+func (r *Repository) gone(err error) *problem.Problem {
 	if github.KindOf(err) == github.KindNotFound {
 		return problem.Transient(v1alpha1.ReasonGitHubUnavailable, "%s", err)
 	}

@@ -16,8 +16,9 @@ const (
 	rotation = 2 * time.Minute
 	// rotationInterval is how often it looks for it. The old one is not sent again.
 	rotationInterval = 10 * time.Second
-	// refusalInterval is how often a run that is under way looks whether GitHub still refuses.
-	refusalInterval = time.Minute
+	// A run that is under way looks now and then whether GitHub still refuses, and sooner whether there is another token.
+	refusalInterval   = 10 * time.Minute
+	rejectionInterval = time.Minute
 	// longestWait bounds the wait for a rate limit: another token need not wait for it, and asking too early asks nobody.
 	longestWait = time.Minute
 )
@@ -44,6 +45,8 @@ func Conclude(run *v1alpha1.CIRun, cause *problem.Problem, now time.Time) Conclu
 		return Conclusion{Retry: cause}
 	case cause.Transient:
 		return Conclusion{RequeueAfter: min(cause.RetryAfter, longestWait)}
+	case !ended && aboutTheToken(cause.Reason):
+		return Conclusion{RequeueAfter: rejectionInterval}
 	case !ended:
 		return Conclusion{RequeueAfter: refusalInterval}
 	case aboutTheToken(cause.Reason) && run.Status.CompletionTime != nil && now.Before(run.Status.CompletionTime.Add(rotation)):

@@ -4,40 +4,45 @@ import "katkit.dev/katkit/internal/domain/text"
 
 // Known is what GitHub shows of a run, as far as is known.
 type Known struct {
-	// Statuses are the newest of each context that was asked for, by Key.
+	// Statuses are the newest of each context that the run may have, by Key; nil: GitHub has to be asked.
 	Statuses map[string]Status
-	// Deployment is the run's own; nil when GitHub was not asked for it yet.
+	// Deployment is the run's own; nil: GitHub has to be asked.
 	Deployment *Deployed
 }
 
 // Deployed is a deployment as GitHub shows it.
 type Deployed struct {
-	// ID is GitHub's number of it; 0: it has none.
+	// ID is GitHub's number of it; 0: there is none.
 	ID int64
-	// State and Description are the newest; empty when it has none yet.
-	State       State
-	Description string
+	// Status is the newest one; nil: GitHub has to be asked. Its state is empty when there is none yet.
+	Status *Status
 }
 
-// Plan is what is to be sent, in the order of the fields.
+// Plan is what is to be done next. What has to be asked first stands alone: when GitHub has answered, Decide tells the rest.
 type Plan struct {
+	// List the statuses.
+	List bool
+	// Statuses are to be sent in this order.
 	Statuses []Status
-	// Find: GitHub is to be asked for the deployment first, and then Decide again.
-	Find bool
+	// Find the deployment, then Look how far it is.
+	Find, Look bool
 	// Deploy: the deployment is to be made.
 	Deploy bool
-	// Progress: the state of the deployment is to be sent.
+	// Progress: how far the deployment is is to be sent.
 	Progress bool
 }
 
 // Nothing tells whether GitHub shows all that it shall.
-func (p Plan) Nothing() bool { return len(p.Statuses) == 0 && !p.Find && !p.Deploy && !p.Progress }
+func (p Plan) Nothing() bool {
+	return !p.List && len(p.Statuses) == 0 && !p.Find && !p.Look && !p.Deploy && !p.Progress
+}
 
-// Decide tells what is to be sent.
+// Decide tells what is to be done next so that GitHub shows what it shall.
 func Decide(desired Desired, known Known) Plan {
 	var plan Plan
+	plan.List = known.Statuses == nil && len(desired.Statuses) > 0
 	for _, status := range desired.Statuses {
-		if there, found := known.Statuses[Key(status.Context)]; !found || !same(there.State, status.State, there.Description, status.Description) {
+		if there, found := known.Statuses[Key(status.Context)]; !plan.List && (!found || !same(there, status)) {
 			plan.Statuses = append(plan.Statuses, status)
 		}
 	}
@@ -47,20 +52,24 @@ func Decide(desired Desired, known Known) Plan {
 		}
 	}
 	wanted := desired.Deployment
-	switch {
+	switch there := known.Deployment; {
 	case wanted == nil:
-	case known.Deployment == nil:
+	case there == nil:
 		plan.Find = true
-	case known.Deployment.ID == 0:
+	case there.ID == 0:
 		plan.Deploy = !wanted.OnlyIfThere
-		plan.Progress = plan.Deploy
+	case there.Status == nil:
+		plan.Look = true
 	default:
-		plan.Progress = !same(known.Deployment.State, wanted.State, known.Deployment.Description, wanted.Description)
+		plan.Progress = !same(*there.Status, wanted.Status())
 	}
 	return plan
 }
 
+// Status is how far the deployment is.
+func (d Deployment) Status() Status { return Status{State: d.State, Description: d.Description} }
+
 // same compares what GitHub shows with what it shall show; it may have stored the description without white space around it.
-func same(there, wanted State, description, wantedDescription string) bool {
-	return there == wanted && text.Line(description) == text.Line(wantedDescription)
+func same(there, wanted Status) bool {
+	return there.State == wanted.State && text.Line(there.Description) == text.Line(wanted.Description)
 }

@@ -70,18 +70,24 @@ type Desired struct {
 	Settled []Status
 	// Deployment is nil when there is none to be shown.
 	Deployment *Deployment
+	// Contexts are all that the run may have a status of before it has ended: what GitHub is to be asked for.
+	Contexts []string
 }
 
 // Empty tells whether GitHub needs to show nothing.
 func (d Desired) Empty() bool { return len(d.Statuses) == 0 && d.Deployment == nil }
 
-// Contexts are all that GitHub is to be asked for.
-func (d Desired) Contexts() []string {
-	var list []string
-	for _, status := range slices.Concat(d.Statuses, d.Settled) {
-		list = append(list, status.Context)
-	}
-	return list
+// Commit is what is reported to: 40 hex digits; "" while it is not known.
+func Commit(run *v1alpha1.CIRun) string { return cmp.Or(run.Status.SHA, run.Spec.Commit.SHA) }
+
+// NeedsPhase tells whether Desire looks at the Phase of an entry of the run's status.
+func NeedsPhase(entry v1alpha1.RunPhaseStatus) bool {
+	return entry.CarriedFrom == "" && (entry.State == v1alpha1.PhaseFailed || (entry.State.Terminal() && entry.Type == v1alpha1.PhaseDeployment))
+}
+
+// Superseded tells whether a run has ended that had phases, so that all is told of it even if newer runs have all its contexts.
+func Superseded(run *v1alpha1.CIRun) bool {
+	return run.Status.State.Terminal() && len(run.Status.Phases) > 0
 }
 
 // Desire tells what GitHub shall show of a run now.
@@ -97,6 +103,7 @@ func Desire(o Observation) Desired {
 		if entry.CarriedFrom != "" {
 			continue
 		}
+		d.Contexts = append(d.Contexts, context)
 		state, description := shown(o, entry)
 		if state == "" {
 			continue
@@ -113,6 +120,7 @@ func Desire(o Observation) Desired {
 	if free(settled) {
 		d.Settled = []Status{settled}
 	}
+	d.Contexts = append(d.Contexts, settled.Context)
 	return d
 }
 
@@ -124,7 +132,7 @@ var unreachable = []string{
 
 // beforeItBegan is for a run that failed before it had phases.
 func beforeItBegan(o Observation, free func(Status) bool) Desired {
-	d := Desired{SHA: cmp.Or(o.Run.Status.SHA, o.Run.Spec.Commit.SHA)}
+	d := Desired{SHA: Commit(o.Run)}
 	condition := meta.FindStatusCondition(o.Run.Status.Conditions, v1alpha1.ConditionSucceeded)
 	if d.SHA == "" || o.Run.Status.State != v1alpha1.RunFailed || condition == nil || slices.Contains(unreachable, condition.Reason) {
 		return Desired{}
@@ -134,7 +142,7 @@ func beforeItBegan(o Observation, free func(Status) bool) Desired {
 		status.State = Error
 	}
 	if free(status) {
-		d.Statuses = []Status{status}
+		d.Statuses, d.Contexts = []Status{status}, []string{status.Context}
 	}
 	return d
 }

@@ -22,7 +22,7 @@ type history struct {
 	// github is what was sent, sent the states by context.
 	github map[string]reporting.Status
 	sent   map[string][]reporting.State
-	deploy []reporting.State
+	deploy []reporting.Status
 	made   int
 }
 
@@ -44,10 +44,8 @@ func newHistory(t *testing.T, seed uint64) *history {
 	return h
 }
 
-// forget is a restart: what GitHub says is all that is known.
-func (h *history) forget() {
-	h.known = reporting.Known{Statuses: maps.Clone(h.github)}
-}
+// forget is a restart.
+func (h *history) forget() { h.known = reporting.Known{} }
 
 // step moves a phase on.
 func (h *history) step() {
@@ -68,36 +66,42 @@ func (h *history) step() {
 
 // tell sends what is to be sent, up to a failure at random. The last time there is none.
 func (h *history) tell(last bool) {
-	desired := reporting.Desire(h.o)
-	plan := reporting.Decide(desired, h.known)
-	fails := func() bool { return !last && h.IntN(4) == 0 }
-	for _, status := range plan.Statuses {
-		if fails() {
+	for {
+		desired := reporting.Desire(h.o)
+		plan := reporting.Decide(desired, h.known)
+		if plan.Nothing() || (!last && h.IntN(4) == 0) {
 			return
 		}
-		h.status(status)
-	}
-	if plan.Find {
-		h.known.Deployment = &reporting.Deployed{}
-		if h.made > 0 {
-			h.known.Deployment.ID = 1
+		lost := !last && h.IntN(8) == 0 // GitHub has it, and nobody knows
+		switch {
+		case plan.List:
+			h.known.Statuses = maps.Clone(h.github)
+		case len(plan.Statuses) > 0:
+			h.status(plan.Statuses[0], lost)
+		case plan.Find:
+			h.known.Deployment = &reporting.Deployed{ID: int64(h.made)}
+		case plan.Look:
+			h.known.Deployment.Status = &reporting.Status{}
 			if n := len(h.deploy); n > 0 {
-				h.known.Deployment.State, h.known.Deployment.Description = h.deploy[n-1], desired.Deployment.Description
+				h.known.Deployment.Status = new(h.deploy[n-1])
+			}
+		case plan.Deploy:
+			h.made++
+			h.known.Deployment = &reporting.Deployed{ID: 1, Status: &reporting.Status{}}
+			if lost {
+				h.known.Deployment = nil
+			}
+		case plan.Progress:
+			h.deploy = append(h.deploy, desired.Deployment.Status())
+			h.known.Deployment.Status = new(desired.Deployment.Status())
+			if lost {
+				h.known.Deployment.Status = nil
 			}
 		}
-		plan = reporting.Decide(desired, h.known)
-	}
-	if plan.Deploy {
-		h.made++
-		h.known.Deployment.ID = 1
-	}
-	if plan.Progress && !fails() {
-		h.deploy = append(h.deploy, desired.Deployment.State)
-		h.known.Deployment.State, h.known.Deployment.Description = desired.Deployment.State, desired.Deployment.Description
 	}
 }
 
-func (h *history) status(status reporting.Status) {
+func (h *history) status(status reporting.Status, lost bool) {
 	key := reporting.Key(status.Context)
 	if h.github[key] == status {
 		h.t.Errorf("sent twice: %+v", status)
@@ -112,6 +116,9 @@ func (h *history) status(status reporting.Status) {
 		h.t.Errorf("a bad description: %q", status.Description)
 	}
 	h.github[key], h.known.Statuses[key] = status, status
+	if lost {
+		h.known.Statuses = nil
+	}
 	h.sent[key] = append(h.sent[key], status.State)
 }
 
@@ -137,11 +144,13 @@ func TestGitHubEndsUpAgreeing(t *testing.T) {
 		if len(desired.Statuses) != len(h.o.Run.Status.Phases) || len(h.github) != len(desired.Statuses) {
 			t.Errorf("%d phases, %d desired, %d sent", len(h.o.Run.Status.Phases), len(desired.Statuses), len(h.github))
 		}
-		if h.made > 1 || (h.made == 1 && h.deploy[len(h.deploy)-1] != desired.Deployment.State) {
+		if h.made > 1 || (h.made == 1 && h.deploy[len(h.deploy)-1] != desired.Deployment.Status()) {
 			t.Errorf("%d deployments, which went %v, want %v", h.made, h.deploy, desired.Deployment)
 		}
-		if plan := reporting.Decide(desired, h.known); !plan.Nothing() {
-			t.Errorf("it is not quiet: %+v", plan)
+		for i, status := range h.deploy {
+			if i > 0 && status == h.deploy[i-1] {
+				t.Errorf("the deployment was sent twice: %v", h.deploy)
+			}
 		}
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)

@@ -237,25 +237,36 @@ func TestTheDeploymentOfAPhase(t *testing.T) {
 
 func TestWhatIsSentOfADeployment(t *testing.T) {
 	running, skipped := reporting.Desire(seen(deploying(v1alpha1.PhaseRunning))), reporting.Desire(seen(deploying(v1alpha1.PhaseSkipped)))
+	at := func(state reporting.State, description string) *reporting.Deployed {
+		return &reporting.Deployed{ID: 1, Status: &reporting.Status{State: state, Description: description}}
+	}
 	for name, c := range map[string]struct {
 		desired reporting.Desired
 		there   *reporting.Deployed
 		want    reporting.Plan
 	}{
 		"first whether it is there": {running, nil, reporting.Plan{Find: true}},
-		"all of it":                 {running, &reporting.Deployed{}, reporting.Plan{Deploy: true, Progress: true}},
-		"its state":                 {running, &reporting.Deployed{ID: 1}, reporting.Plan{Progress: true}},
-		"another state":             {running, &reporting.Deployed{ID: 1, State: reporting.Error, Description: "running in run r"}, reporting.Plan{Progress: true}},
-		"nothing twice":             {running, &reporting.Deployed{ID: 1, State: reporting.InProgress, Description: " running in run r"}, reporting.Plan{}},
+		"then how far it is":        {running, &reporting.Deployed{ID: 1}, reporting.Plan{Look: true}},
+		"all of it":                 {running, &reporting.Deployed{}, reporting.Plan{Deploy: true}},
+		"its state":                 {running, at("", ""), reporting.Plan{Progress: true}},
+		"another state":             {running, at(reporting.Error, "running in run r"), reporting.Plan{Progress: true}},
+		"nothing twice":             {running, at(reporting.InProgress, " running in run r"), reporting.Plan{}},
 		"nothing that never began":  {skipped, &reporting.Deployed{}, reporting.Plan{}},
-		"the end of one that did":   {skipped, &reporting.Deployed{ID: 1, State: reporting.InProgress}, reporting.Plan{Progress: true}},
+		"the end of one that did":   {skipped, at(reporting.InProgress, "running in run r"), reporting.Plan{Progress: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := reporting.Decide(c.desired, reporting.Known{Deployment: c.there})
+			got := reporting.Decide(c.desired, reporting.Known{Statuses: map[string]reporting.Status{}, Deployment: c.there})
 			got.Statuses = nil
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestWhatIsNotKnownIsAskedFor(t *testing.T) {
+	desired := reporting.Desire(seen(entry("BUILD", 0, v1alpha1.PhaseRunning)))
+	if diff := cmp.Diff(reporting.Plan{List: true}, reporting.Decide(desired, reporting.Known{})); diff != "" {
+		t.Error(diff)
 	}
 }

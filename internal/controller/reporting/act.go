@@ -1,0 +1,121 @@
+package reporting
+
+import (
+	"context"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/problem"
+	domain "katkit.dev/katkit/internal/domain/reporting"
+	"katkit.dev/katkit/internal/source"
+)
+
+// record is what is remembered of a run: what GitHub shows, and the name that the repository had then.
+type record struct {
+	domain.Known
+	repository string
+	// calls that GitHub answered; each is one that need not be made again.
+	calls int
+}
+
+// answered counts a call, and tells whether it is known what came of it. Where it is not, GitHub is asked, by the name that the
+// repository has then.
+func (r *record) answered(cause *problem.Problem) bool {
+	if cause == nil {
+		r.calls++
+	}
+	if cause != nil && cause.Reason == v1alpha1.ReasonGitHubUnavailable {
+		r.repository = ""
+		return false
+	}
+	return true
+}
+
+// tell sends what GitHub does not show yet, and returns what stands in the way of it, and whether it came any further.
+func (c *Controller) tell(ctx context.Context, o *domain.Observation, desired domain.Desired) (cause *problem.Problem, progress bool) {
+	if desired.Empty() {
+		return nil, false
+	}
+	remembered, _ := c.records.Get(o.Run.UID)
+	known, found := remembered.(*record)
+	if !found {
+		known = &record{}
+		c.records.Add(o.Run.UID, known)
+	}
+	if domain.Decide(desired, known.Known).Nothing() {
+		return nil, false
+	}
+	repository, cause := c.Source.Open(ctx, o.Link)
+	if cause != nil {
+		return cause, false
+	}
+	before := known.calls
+	if known.repository, cause = repository.ToReport(ctx, known.repository); cause == nil {
+		cause = known.send(ctx, repository, desired)
+	}
+	return cause, known.calls > before
+}
+
+// send carries out a plan in its order. It goes on after a refusal, since GitHub may take the rest, and returns the first one;
+// what passes by itself ends it.
+func (r *record) send(ctx context.Context, repository *source.Repository, desired domain.Desired) (refusal *problem.Problem) {
+	if domain.Decide(desired, r.Known).List {
+		statuses, cause := repository.Statuses(ctx, desired.SHA, desired.Contexts)
+		if r.answered(cause); cause != nil {
+			return cause
+		}
+		r.Statuses = statuses
+	}
+	for _, status := range domain.Decide(desired, r.Known).Statuses {
+		cause := repository.TellStatus(ctx, desired.SHA, status)
+		switch known := r.answered(cause); {
+		case !known:
+			r.Statuses = nil
+			return cause
+		case cause == nil:
+			r.Statuses[domain.Key(status.Context)] = status
+		case cause.Transient:
+			return cause
+		case refusal == nil:
+			refusal = cause
+		}
+	}
+	cause := r.sendDeployment(ctx, repository, desired)
+	if refusal == nil || (cause != nil && cause.Transient) {
+		return cause
+	}
+	return refusal
+}
+
+// sendDeployment takes one step after the other until GitHub shows the deployment.
+func (r *record) sendDeployment(ctx context.Context, repository *source.Repository, desired domain.Desired) *problem.Problem {
+	for {
+		plan := domain.Decide(desired, r.Known)
+		var cause *problem.Problem
+		switch {
+		case plan.Find:
+			r.Deployment, cause = repository.FindDeployment(ctx, desired.SHA, *desired.Deployment)
+			r.answered(cause)
+		case plan.Look:
+			r.Deployment.Status, cause = repository.DeploymentStatus(ctx, r.Deployment.ID)
+			if !r.answered(cause) {
+				r.Deployment = nil
+			}
+		case plan.Deploy:
+			r.Deployment, cause = repository.Deploy(ctx, desired.SHA, *desired.Deployment)
+			r.answered(cause)
+		case plan.Progress:
+			cause = repository.TellDeployment(ctx, r.Deployment.ID, desired.Deployment.Status())
+			switch known := r.answered(cause); {
+			case !known:
+				r.Deployment.Status = nil
+			case cause == nil:
+				r.Deployment.Status = new(desired.Deployment.Status())
+			}
+		default:
+			return nil
+		}
+		if cause != nil {
+			return cause
+		}
+	}
+}
