@@ -106,7 +106,7 @@ var _ = Describe("An execution phase", func() {
 		run := t.runIs(v1alpha1.RunSucceeded)
 
 		By("telling how it went")
-		Expect(run.Status.Conditions).To(ConsistOf(And(HaveField("Type", "Succeeded"), HaveField("Status", metav1.ConditionTrue),
+		Expect(meta.FindStatusCondition(run.Status.Conditions, v1alpha1.ConditionSucceeded)).To(HaveValue(And(HaveField("Status", metav1.ConditionTrue),
 			HaveField("Reason", v1alpha1.ReasonSucceeded), HaveField("ObservedGeneration", int64(1)))))
 		Expect(run.Status.CompletionTime).NotTo(BeNil())
 		for _, phase := range run.Status.Phases {
@@ -120,7 +120,8 @@ var _ = Describe("An execution phase", func() {
 			Equal("Normal PhaseSucceeded: phase BUILD"),
 			HavePrefix("Normal PhaseSucceeded: phase DEPLOY: Deployment app: registry.example/app:old → registry.example/app:"),
 			Equal("Normal PhaseSucceeded: phase VERIFY"),
-			Equal("Normal Succeeded: all 3 phases succeeded")))
+			Equal("Normal Succeeded: all 3 phases succeeded"),
+			HavePrefix("Warning ReportRefused: ")))
 		Eventually(t.events).WithArguments("Phase", t.phase("BUILD").Name).Should(ConsistOf(
 			Equal("Normal Started: builder Pod " + build.Name + " with image builder:v1")))
 
@@ -140,9 +141,11 @@ var _ = Describe("An execution phase", func() {
 	})
 
 	It("costs the API server little: a run of three phases has at most 18 writes and 8 events", func() {
-		t := begun(execution("BUILD", 0), execution("TEST", 1), execution("VERIFY", 2))
+		t := reporting(execution("BUILD", 0), execution("TEST", 1), execution("VERIFY", 2))
+		t.run()
 		Eventually(t.play).Should(Equal(v1alpha1.RunSucceeded))
 		Eventually(t.pods).Should(BeEmpty())
+		t.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
 		var writes []write
 		for _, sent := range katkit.wire.in(t.namespace) {
 			if !sent.is(http.MethodPatch, "tenantrepolinks") {

@@ -64,6 +64,7 @@ spec:
 
 		By("applying it again, which does nothing")
 		Eventually(t.pods).Should(BeEmpty())
+		t.isReported(metav1.ConditionFalse, v1alpha1.ReasonReportRefused)
 		writes, run := len(katkit.wire.in(t.namespace)), get(&v1alpha1.CIRun{}, t.namespace, "run")
 		Expect(kubectl("apply", "-f", manifest)).To(ContainSubstring("cirun.katkit.dev/run unchanged"))
 		Expect(kubectl("label", "run", "run", "-n", t.namespace, "looked-at=yes")).To(ContainSubstring("labeled"))

@@ -46,7 +46,7 @@ var _ = Describe("A manager that is gone", func() {
 			t.run()
 			Eventually(func() (bool, error) {
 				state, err := t.play()
-				return first.wire.isCut() || (state.Terminal() && len(t.pods()) == 0), err
+				return first.wire.isCut() || (state.Terminal() && len(t.pods()) == 0 && t.report() != nil), err
 			}).Should(BeTrue())
 			if !first.wire.isCut() {
 				Expect(n).To(BeNumerically(">", 10), "so many writes it takes")
@@ -147,9 +147,13 @@ var _ = Describe("A manager that is gone", func() {
 		t := begun(execution("BUILD", 0), deployment("DEPLOY", 1))
 		Eventually(t.play).Should(Equal(v1alpha1.RunSucceeded))
 		Eventually(t.pods).Should(BeEmpty())
+		t.isReported(metav1.ConditionFalse, v1alpha1.ReasonReportRefused)
 		restart()
+		asked := t.posts()
 		other := begun(execution("BUILD", 0))
 		Eventually(other.play).Should(Equal(v1alpha1.RunSucceeded))
+		other.isReported(metav1.ConditionFalse, v1alpha1.ReasonReportRefused)
 		Expect(katkit.wire.in(t.namespace)).To(BeEmpty())
+		Expect(t.posts()).To(Equal(asked))
 	})
 })

@@ -25,9 +25,9 @@ import (
 
 // Tokens of the stand-in, as test/fakegithub/deploy.yaml has them.
 const (
-	// ReaderToken may read every repository. Tenants get it.
-	ReaderToken = "fakegithub-reader"
-	adminToken  = "fakegithub-admin"
+	// ReporterToken may read every repository, and write statuses and deployments. Tenants get it.
+	ReporterToken = "fakegithub-reporter"
+	adminToken    = "fakegithub-admin"
 
 	githubNamespace = "github"
 	githubPort      = 8080

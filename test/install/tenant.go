@@ -35,7 +35,7 @@ func (c *Cluster) Tenant(ctx context.Context, name, env string) error {
 		namespace,
 		&corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: SecretName},
-			Data:       map[string][]byte{v1alpha1.SecretKeyToken: []byte(ReaderToken)},
+			Data:       map[string][]byte{v1alpha1.SecretKeyToken: []byte(ReporterToken)},
 		},
 		&corev1.ServiceAccount{ObjectMeta: deployer},
 		&rbacv1.RoleBinding{

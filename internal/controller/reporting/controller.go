@@ -120,21 +120,35 @@ func (c *Controller) write(ctx context.Context, run *v1alpha1.CIRun, condition *
 		return nil
 	}
 	after := run.DeepCopy()
-	was := meta.FindStatusCondition(run.Status.Conditions, condition.Type)
 	if meta.SetStatusCondition(&after.Status.Conditions, *condition) {
+		news, err := c.news(ctx, run, condition)
+		if err != nil {
+			return err
+		}
 		if err := report.Status(ctx, c.Client, run, after); err != nil {
 			return err
 		}
-		report.Events(c.Recorder, after, happened(was, condition))
+		report.Events(c.Recorder, after, news)
 	}
 	c.records.Remove(run.UID)
 	return nil
 }
 
-// happened tells of a refusal. That all went well is nothing to tell of.
-func happened(was, is *metav1.Condition) []report.Event {
-	if is.Status == metav1.ConditionTrue || (was != nil && was.Reason == is.Reason) {
-		return nil
+// news tells of a refusal, unless an earlier run of the link told of it: then it is the same one. That all went well is nothing
+// to tell of.
+func (c *Controller) news(ctx context.Context, run *v1alpha1.CIRun, is *metav1.Condition) ([]report.Event, error) {
+	if is.Status == metav1.ConditionTrue {
+		return nil, nil
 	}
-	return []report.Event{{Warning: true, Reason: is.Reason, Action: "Report", Note: is.Message}}
+	var runs v1alpha1.CIRunList
+	if err := c.Client.List(ctx, &runs, client.InNamespace(run.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing the runs of its link: %w", err)
+	}
+	for i := range runs.Items {
+		told := meta.FindStatusCondition(runs.Items[i].Status.Conditions, is.Type)
+		if told != nil && told.Status == is.Status && told.Reason == is.Reason && runs.Items[i].Spec.Link == run.Spec.Link {
+			return nil, nil
+		}
+	}
+	return []report.Event{{Warning: true, Reason: is.Reason, Action: "Report", Note: is.Message}}, nil
 }
