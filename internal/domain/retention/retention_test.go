@@ -24,6 +24,17 @@ func run(state v1alpha1.RunState, age time.Duration) v1alpha1.CIRun {
 	return r
 }
 
+// begun gives a run phases.
+func begun(r v1alpha1.CIRun) v1alpha1.CIRun {
+	r.Status.Phases = []v1alpha1.RunPhaseStatus{{Name: "BUILD"}}
+	return r
+}
+
+func reported(r v1alpha1.CIRun) v1alpha1.CIRun {
+	r.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReported, Status: metav1.ConditionFalse}}
+	return r
+}
+
 func TestExpired(t *testing.T) {
 	const (
 		ok     = v1alpha1.RunSucceeded
@@ -66,6 +77,16 @@ func TestExpired(t *testing.T) {
 			policy: retention.Policy{Succeeded: 1, TTL: 100 * hour},
 			runs:   []v1alpha1.CIRun{trimmed, deleted, run(ok, 10*hour)}, next: 90 * hour,
 		},
+		"what GitHub does not show yet stays for an hour": {
+			policy: retention.Policy{TTL: 100 * hour, Reports: true},
+			runs:   []v1alpha1.CIRun{begun(run(ok, hour/4)), begun(run(failed, hour)), run(gone, 0)},
+			want:   []string{"Failed-1h0m0s", "Cancelled-0s"}, next: 3 * hour / 4,
+		},
+		"what it shows, or refuses to, goes": {
+			policy: retention.Policy{TTL: 100 * hour, Reports: true},
+			runs:   []v1alpha1.CIRun{reported(begun(run(ok, hour/4)))},
+			want:   []string{"Succeeded-15m0s"},
+		},
 		"none are kept": {policy: retention.Policy{TTL: hour}, runs: []v1alpha1.CIRun{run(ok, 0)}, want: []string{"Succeeded-0s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,8 +108,9 @@ func TestPolicyOf(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	link := &v1alpha1.TenantRepoLink{}
+	link.Spec.SecretRef = &v1alpha1.ObjectName{Name: "github"}
 	link.Spec.Retention = v1alpha1.RetentionSpec{Succeeded: new(int32(0)), Failed: new(int32(3)), TTL: &metav1.Duration{Duration: time.Hour}}
-	if got := retention.PolicyOf(link); got != (retention.Policy{Failed: 3, TTL: time.Hour}) {
+	if got := retention.PolicyOf(link); got != (retention.Policy{Failed: 3, TTL: time.Hour, Reports: true}) {
 		t.Errorf("%+v", got)
 	}
 }
