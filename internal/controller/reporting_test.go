@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/test/fakegithub"
@@ -170,16 +171,28 @@ var _ = Describe("GitHub shows a run", func() {
 	It("that could not begin, until one of the commit can", func() {
 		t := reporting(deployment("DEPLOY", 0))
 		Expect(k8s.Delete(ctx, get(&appsv1.Deployment{}, t.namespace, appName))).To(Succeed())
-		sha := t.seen().HomeBranch.SHA
-		t.run(func(r *v1alpha1.CIRun) { r.Spec.Commit = v1alpha1.CommitSelector{SHA: sha} })
+		t.run()
 		t.runFails(v1alpha1.ReasonServiceNotFound)
 		t.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
 		Expect(t.told()).To(HaveExactElements(HavePrefix("(config) failure: run run could not begin: ServiceNotFound: ")))
 		t.newDeployment(appName, "registry.example/app:old")
 		t.run(func(r *v1alpha1.CIRun) {
-			r.Name, r.Spec.Commit = "second", v1alpha1.CommitSelector{SHA: sha}
+			r.Name, r.Spec.Commit = "second", v1alpha1.CommitSelector{SHA: get(&v1alpha1.CIRun{}, t.namespace, "run").Status.SHA}
 		})
 		Eventually(t.told).Should(ContainElement("(config) success: run second could begin"))
+	})
+
+	It("before its link lets it go", func() {
+		t := newTenant()
+		t.commit(workflow(execution("BUILD", 0)))
+		t.mayWrite("first")
+		t.link(secretNamed(writerSecret), func(l *v1alpha1.TenantRepoLink) { l.Spec.Retention.Succeeded = new(int32(0)) })
+		run := t.newRun()
+		Expect(k8s.Create(ctx, run, client.FieldOwner(v1alpha1.ManagedBy))).To(Succeed())
+		down(t.repository.Name()+"/statuses", 2)
+		succeed(t.builder("BUILD"))
+		Eventually(gone).WithArguments(run).Should(BeTrue())
+		Expect(t.told()).To(ContainElement("BUILD success: succeeded in run run"))
 	})
 
 	It("of each tenant on its own, of one commit of one repository", func() {

@@ -20,51 +20,51 @@ import (
 	"katkit.dev/katkit/internal/workload"
 )
 
-// material reads what the Phases are made of: tenant, link, class, commit and files. An error is one of the
-// API server's; everything that a person can mend is a problem.
+// material reads what the Phases are made of: tenant, link, class, commit and files; as far as it came, where a problem or an error
+// is in the way. An error is one of the API server's; everything that a person can mend is a problem.
 func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases map[string]*v1alpha1.Phase) (*domain.Material, *problem.Problem, error) {
 	m := &domain.Material{}
 	cause, err := c.tenancy(ctx, run, m)
 	if cause != nil || err != nil {
-		return nil, cause, err
+		return m, cause, err
 	}
 	repeated, cause, err := c.repeated(ctx, run)
 	if cause != nil || err != nil {
-		return nil, cause, err
+		return m, cause, err
 	}
 	asked := domain.Ask(run, repeated)
 	m.Env = asked.Env
 	repository, cause := c.Source.Open(ctx, m.Link)
 	if cause != nil {
-		return nil, cause, nil
+		return m, cause, nil
 	}
 	m.CloneURL = repository.CloneURL()
 	asked.Commit = pinned(asked.Commit, phases)
 	if cause := c.files(ctx, asked, repository, m); cause != nil {
-		return nil, cause, nil
+		return m, cause, nil
 	}
 	m.Commit.Ref = cmp.Or(m.Commit.Ref, asked.Ref)
 	m.Commit.PullRequest = asked.PullRequest
 	warnings, cause := domain.Limits(run, *m)
 	if cause != nil {
-		return nil, cause, nil
+		return m, cause, nil
 	}
 	m.Warnings = append(m.Warnings, warnings...)
 	if cause, err := c.carry(ctx, run, repeated, m); cause != nil || err != nil {
-		return nil, cause, err
+		return m, cause, err
 	}
 	receipts, cause, err := c.services(ctx, run.Namespace, m.Services)
 	if cause != nil || err != nil {
-		return nil, cause, err
+		return m, cause, err
 	}
 	if len(repeated) > 0 {
 		if cause := domain.StillLive(repeated[0], m.Carried, receipts); cause != nil {
-			return nil, cause, nil
+			return m, cause, nil
 		}
 	}
 	if !run.Spec.AllowOlder {
 		if cause := repository.Older(ctx, rollout.ToCompare(receipts, m.Commit.SHA), m.Commit.SHA); cause != nil {
-			return nil, cause, nil
+			return m, cause, nil
 		}
 	}
 	return m, nil, nil

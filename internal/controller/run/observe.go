@@ -23,10 +23,12 @@ func (c *Controller) observe(ctx context.Context, run *v1alpha1.CIRun) (domain.O
 	}
 	observation.Phases = phases
 	if domain.NeedsMaterial(run) {
-		observation.Material, observation.Problem, err = c.material(ctx, run, phases)
-		if observation.Material == nil || err != nil {
+		material, cause, err := c.material(ctx, run, phases)
+		if cause != nil || err != nil {
+			observation.Problem, observation.Commit = cause, material.Commit
 			return observation, err
 		}
+		observation.Material = material
 		observation.Queued, err = c.queued(ctx, run, domain.BuildPhases(run, *observation.Material)...)
 		return observation, err
 	}

@@ -37,6 +37,8 @@ type Observation struct {
 	Material *Material
 	// Problem stands in the way of making the Phases; nil when they are made.
 	Problem *problem.Problem
+	// Commit is the one that was found before the Problem was, if it was.
+	Commit Commit
 	// Phases are the run's own, by name. One that the status names and is not among them does not exist.
 	Phases map[string]*v1alpha1.Phase
 	// Queued are the names of the Phases that are ready to begin and have to wait for their turn.
@@ -90,6 +92,7 @@ func Decide(o Observation, now time.Time) Plan {
 // blocked tells why a run does not begin: it fails, or it waits if that passes by itself.
 func blocked(o Observation, plan *Plan, now time.Time) {
 	if !o.Problem.Transient {
+		pin(&plan.Status, o.Commit)
 		finish(o.Run, &plan.Status, v1alpha1.RunFailed, o.Problem.Reason, o.Problem.Message, now)
 		return
 	}
@@ -104,11 +107,16 @@ func blocked(o Observation, plan *Plan, now time.Time) {
 	plan.Retry = o.Problem
 }
 
+// pin notes which commit is run, or could not be.
+func pin(status *v1alpha1.CIRunStatus, commit Commit) {
+	status.SHA, status.Ref, status.PullRequest = commit.SHA, commit.Ref, commit.PullRequest
+	status.Message, status.Author, status.Fork = commit.Message, commit.Author, commit.Fork
+}
+
 // begin makes the Phases and pins the commit.
 func begin(o Observation, plan *Plan, now time.Time) {
 	m := o.Material
-	plan.Status.SHA, plan.Status.Ref, plan.Status.PullRequest = m.Commit.SHA, m.Commit.Ref, m.Commit.PullRequest
-	plan.Status.Message, plan.Status.Author, plan.Status.Fork = m.Commit.Message, m.Commit.Author, m.Commit.Fork
+	pin(&plan.Status, m.Commit)
 	plan.Status.ConfigSource = text.Cut(m.Workflow.Source, maxConfigSource)
 	plan.Status.Warnings = limit(m.Warnings)
 	plan.Status.StartTime = timestamp(now)

@@ -227,3 +227,12 @@ func TestChooseClass(t *testing.T) {
 		})
 	}
 }
+
+func TestARunThatCouldNotBeginTellsOfWhichCommitItIs(t *testing.T) {
+	found := run.Commit{SHA: sha, Message: "Mend it", Author: "ada", Ref: "main", PullRequest: 7}
+	plan := decide(t, run.Observation{Run: newRun(), Problem: problem.Config(v1alpha1.ReasonInvalidConfig, "broken"), Commit: found}, now)
+	got := run.Commit{SHA: plan.Status.SHA, Message: plan.Status.Message, Author: plan.Status.Author, Ref: plan.Status.Ref, PullRequest: plan.Status.PullRequest}
+	if plan.Status.State != v1alpha1.RunFailed || got != found {
+		t.Errorf("%s: %+v", plan.Status.State, got)
+	}
+}

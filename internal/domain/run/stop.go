@@ -95,12 +95,12 @@ func Newer(run *v1alpha1.CIRun, runs []v1alpha1.CIRun) string {
 	return ""
 }
 
-// Supersedes tells whether a run is of a newer commit of the same pull request or branch as another one. A re-run is of an
-// older one.
+// Supersedes tells whether a run that began is of a newer commit of the same pull request or branch as another one. A re-run is of
+// an older one.
 func Supersedes(newer, older *v1alpha1.CIRun) bool {
 	a, b := newer.Status, older.Status
 	sameSource := a.PullRequest == b.PullRequest && (a.PullRequest != 0 || a.Ref != "" && a.Ref == b.Ref)
-	return newer.Spec.Link == older.Spec.Link && newer.Spec.RerunOf == "" && a.SHA != "" && a.SHA != b.SHA && sameSource && later(newer, older)
+	return newer.Spec.Link == older.Spec.Link && newer.Spec.RerunOf == "" && len(a.Phases) > 0 && a.SHA != b.SHA && sameSource && later(newer, older)
 }
 
 func later(a, b *v1alpha1.CIRun) bool {

@@ -134,6 +134,7 @@ func TestNewer(t *testing.T) {
 	newer := func(change func(*v1alpha1.CIRun)) v1alpha1.CIRun {
 		return *run1(func(r *v1alpha1.CIRun) {
 			r.Name, r.UID, r.CreationTimestamp, r.Status.SHA = "newer", "newer-uid", metav1.NewTime(now.Add(time.Minute)), strings.Repeat("b", 40)
+			r.Status.Phases = ended("Running Pending Pending").Status.Phases
 			change(r)
 		})
 	}
@@ -156,7 +157,8 @@ func TestNewer(t *testing.T) {
 		"made in the same second, by its name":     {run1(same), newer(func(r *v1alpha1.CIRun) { r.CreationTimestamp, r.Name = metav1.NewTime(now), "zzz" }), true},
 		"made in the same second, the other":       {run1(same), newer(func(r *v1alpha1.CIRun) { r.CreationTimestamp, r.Name = metav1.NewTime(now), "aaa" }), false},
 		"a re-run":                                 {run1(same), newer(func(r *v1alpha1.CIRun) { r.Spec.RerunOf = "x" }), false},
-		"its commit is not known yet":              {run1(same), newer(func(r *v1alpha1.CIRun) { r.Status.SHA = "" }), false},
+		"its commit is not known yet":              {run1(same), newer(func(r *v1alpha1.CIRun) { r.Status.SHA, r.Status.Phases = "", nil }), false},
+		"it could not begin":                       {run1(same), newer(func(r *v1alpha1.CIRun) { r.Status.Phases = nil }), false},
 		"of another link":                          {run1(same), newer(func(r *v1alpha1.CIRun) { r.Spec.Link.Name = "other" }), false},
 		"the older one has begun to deploy":        {run1(func(r *v1alpha1.CIRun) { r.Status.Phases = ended("Succeeded Running Pending").Status.Phases }), newer(same), false},
 		"the older one was approved and is queued": {run1(func(r *v1alpha1.CIRun) { r.Status.Phases = ended("Succeeded Pending Pending").Status.Phases }), newer(same), true},
