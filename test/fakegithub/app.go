@@ -34,6 +34,8 @@ type Installation struct {
 	Account      string   `json:"account"`
 	// Permissions by their names, "read" or "write". Metadata may always be read.
 	Permissions map[string]string `json:"permissions"`
+	// Suspended: its account keeps it from working.
+	Suspended bool `json:"suspended"`
 }
 
 // appTokenLifetime is GitHub's.

@@ -3,6 +3,7 @@ package fakegithub
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -25,19 +26,56 @@ type githubMessage string
 // Error implements [error].
 func (m githubMessage) Error() string { return string(m) }
 
-// serveAccessTokens makes a token for an App's installation, restricted to what is asked for.
-func (s *Server) serveAccessTokens(w http.ResponseWriter, r *http.Request) {
-	const doc = docs + "/apps/apps#create-an-installation-access-token-for-an-app"
+// installationOf is the installation that a path names, of the App that signed the request; else what to answer.
+func (s *Server) installationOf(r *http.Request, doc string) (app App, id int64, granted Installation, refused *reply) {
 	token, _ := credentials(r)
 	app, err := s.authenticateApp(token)
 	if err != nil {
-		writeReply(w, failed(http.StatusUnauthorized, err.Error(), docs))
-		return
+		return App{}, 0, Installation{}, new(failed(http.StatusUnauthorized, err.Error(), docs))
 	}
-	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	id, err = strconv.ParseInt(r.PathValue("id"), 10, 64)
 	granted, known := app.Installations[id]
 	if err != nil || !known {
-		writeReply(w, notFound("Not Found", doc))
+		return App{}, 0, Installation{}, new(notFound("Not Found", doc))
+	}
+	return app, id, granted, nil
+}
+
+// serveInstallation tells what an account granted to an App.
+func (s *Server) serveInstallation(w http.ResponseWriter, r *http.Request) {
+	app, id, granted, refused := s.installationOf(r, docs+"/apps/apps#get-an-installation-for-the-authenticated-app")
+	if refused != nil {
+		writeReply(w, *refused)
+		return
+	}
+	c := &call{Request: r, server: s, base: s.baseURL(r)}
+	created := time.Unix(0, 0).UTC().Format(time.RFC3339)
+	permissions := map[string]string{"metadata": "read"}
+	maps.Copy(permissions, granted.Permissions)
+	body := jsonObject{"id": id, "account": c.userJSON(granted.Account), "repository_selection": "all", "app_id": app.ID, "app_slug": app.Slug,
+		"target_id": id, "target_type": "Organization", "permissions": permissions, "events": []string{}, "single_file_name": nil,
+		"access_tokens_url": fmt.Sprintf("%s/api/v3/app/installations/%d/access_tokens", c.base, id), "repositories_url": c.base + "/api/v3/installation/repositories",
+		"html_url":   fmt.Sprintf("%s/organizations/%s/settings/installations/%d", c.base, granted.Account, id),
+		"created_at": created, "updated_at": created, "suspended_by": nil, "suspended_at": nil}
+	if len(granted.Repositories) > 0 {
+		body["repository_selection"] = "selected"
+	}
+	if granted.Suspended {
+		body["suspended_by"], body["suspended_at"] = c.userJSON(granted.Account), created
+	}
+	writeReply(w, ok(body))
+}
+
+// serveAccessTokens makes a token for an App's installation, restricted to what is asked for.
+func (s *Server) serveAccessTokens(w http.ResponseWriter, r *http.Request) {
+	const doc = docs + "/apps/apps#create-an-installation-access-token-for-an-app"
+	app, _, granted, refused := s.installationOf(r, doc)
+	if refused != nil {
+		writeReply(w, *refused)
+		return
+	}
+	if granted.Suspended {
+		writeReply(w, failed(http.StatusForbidden, "This installation has been suspended", doc))
 		return
 	}
 	var in accessTokenInput

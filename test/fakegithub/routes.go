@@ -57,6 +57,7 @@ func (s *Server) apiRoutes() *http.ServeMux {
 	mux.HandleFunc("/api/v3/repositories/{id}", s.serveByID)
 	mux.HandleFunc("/api/v3/repositories/{id}/{rest...}", s.serveByID)
 	mux.HandleFunc("GET /api/v3/rate_limit", s.serveRateLimit)
+	mux.HandleFunc("GET /api/v3/app/installations/{id}", s.serveInstallation)
 	mux.HandleFunc("POST /api/v3/app/installations/{id}/access_tokens", s.serveAccessTokens)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeReply(w, notFound("Not Found", docs))
