@@ -54,9 +54,11 @@ const (
 
 	// ReasonHostNotAllowed: the manager may not talk to the link's GitHub host.
 	ReasonHostNotAllowed = "HostNotAllowed"
-	// ReasonTokenMissing: the link's Secret, or its key `token`, is not there.
+	// ReasonTokenMissing: the link's Secret, or a token or GitHub App in it, is not there.
 	ReasonTokenMissing = "TokenMissing"
-	// ReasonTokenRejected: GitHub does not accept the token, or it may not read the repository.
+	// ReasonCredentialInvalid: the link's Secret holds a token and a GitHub App, or one that is incomplete or cannot be read.
+	ReasonCredentialInvalid = "CredentialInvalid"
+	// ReasonTokenRejected: GitHub does not accept the token or the App, or it may not read the repository.
 	ReasonTokenRejected = "TokenRejected"
 	// ReasonRepositoryNotFound: GitHub has no such repository, or hides it from this token.
 	ReasonRepositoryNotFound = "RepositoryNotFound"

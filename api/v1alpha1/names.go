@@ -60,5 +60,17 @@ const VerbApprove = "approve"
 // DefaultDeployer is the ServiceAccount that changes a tenant's workloads when the link names no other.
 const DefaultDeployer = "katkit-deployer"
 
-// SecretKeyToken is the key of a link's Secret that holds the GitHub token.
-const SecretKeyToken = "token"
+// Keys of a link's Secret, which holds a token or a GitHub App.
+const (
+	// SecretKeyToken is the key of a GitHub token.
+	SecretKeyToken = "token"
+	// SecretKeyAppID is the key of a GitHub App's ID, SecretKeyAppInstallationID of the ID of where it is installed, and
+	// SecretKeyAppPrivateKey of one of its private keys, in PEM. The App needs all three.
+	SecretKeyAppID             = "githubAppID"
+	SecretKeyAppInstallationID = "githubAppInstallationID"
+	SecretKeyAppPrivateKey     = "githubAppPrivateKey"
+)
+
+// SecretTypeCloneCredential is the type of the Secrets that Katkit makes for the builder Pods of a link with a GitHub App: each
+// holds, under SecretKeyToken, a token of an hour that can read the repository's contents.
+const SecretTypeCloneCredential = "katkit.dev/clone-credential"

@@ -143,11 +143,16 @@ type ExecutionSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	RepositoryURL string `json:"repositoryURL,omitempty"`
 
-	// credentialSecret names the Secret whose key `token` the checkout container clones with.
+	// credentialSecret names the Secret that the checkout container clones with.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	CredentialSecret string `json:"credentialSecret,omitempty"`
+
+	// credentialKind tells what credentialSecret holds: Token, which is mounted as it is, or App, of which the checkout
+	// container gets a token of an hour in a Secret of its own. Absent: Token.
+	// +optional
+	CredentialKind CredentialKind `json:"credentialKind,omitempty"`
 
 	// env is every variable that ci.sh sees, but for REPLICA_ID.
 	// +optional
@@ -195,6 +200,17 @@ type ExecutionSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 }
+
+// CredentialKind is what the Secret of a link holds.
+// +kubebuilder:validation:Enum=Token;App
+type CredentialKind string
+
+const (
+	// CredentialToken is a GitHub token.
+	CredentialToken CredentialKind = "Token"
+	// CredentialApp is a GitHub App.
+	CredentialApp CredentialKind = "App"
+)
 
 // DeploymentSpec is what a deployment phase changes.
 type DeploymentSpec struct {

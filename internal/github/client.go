@@ -17,20 +17,22 @@ import (
 // mediaTypeRaw asks the contents API for a file's bytes instead of JSON that holds them in base64.
 const mediaTypeRaw = "application/vnd.github.raw+json"
 
-// Client reads the repositories of one host with one token, and tells them of runs. It may be used concurrently. Every method
+// Client reads the repositories of one host with one credential, and tells them of runs. It may be used concurrently. Every method
 // takes a repository as owner/name and returns an [Error] when it fails.
 type Client struct {
 	host    Host
-	token   string
+	app     *App // nil: none
+	tokens  tokens
+	clone   *installation // of an App
 	account fingerprint
 	rest    *gogithub.Client
 	cache   *answerCache
-	budget  budget
-	// refusals are what the token may not write.
+	budget  *budget
+	// refusals are what the credential may not write.
 	refusals refusals
 }
 
-// RateLimit is what is left of the token's calls, for all that use it.
+// RateLimit is what is left of the calls of the token, or the App's installation, for all that use it.
 func (c *Client) RateLimit() RateLimit { return c.budget.left() }
 
 // Repository is what GitHub says about a repository.

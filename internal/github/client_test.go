@@ -57,7 +57,7 @@ func factoryFor(t *testing.T, address string, options github.Options) *github.Fa
 
 func clientOf(t *testing.T, factory *github.Factory, token string) *github.Client {
 	t.Helper()
-	client, err := factory.Client("github.example.com", token)
+	client, err := factory.Client("github.example.com", github.Credential{Token: token}, github.Scope{})
 	if err != nil {
 		t.Fatal(err)
 	}

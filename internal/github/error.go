@@ -13,9 +13,9 @@ type Kind string
 
 // The kinds of [Error]. RateLimited and Unavailable pass by themselves; the others need a person.
 const (
-	// KindUnauthorized: the token is wrong, expired or revoked (401).
+	// KindUnauthorized: the token, or the App's key, is wrong, expired or revoked (401).
 	KindUnauthorized Kind = "Unauthorized"
-	// KindForbidden: the token is known and may not do this (403, 451).
+	// KindForbidden: the token is known and may not do this (403, 451), or the App gets none.
 	KindForbidden Kind = "Forbidden"
 	// KindNotFound: it isn't there, or the token can't see it: for a private repository GitHub answers
 	// 404 in both cases. A commit that GitHub has not (422 or 409 of the commits API) is not found, too.
@@ -33,7 +33,7 @@ const (
 	KindHostNotAllowed Kind = "HostNotAllowed"
 )
 
-// Error is the error of everything in this package that talks to GitHub. It never holds the token.
+// Error is the error of everything in this package that talks to GitHub. It never holds a token or a key.
 type Error struct {
 	Kind Kind
 	// Host is the host's name on the allow-list.
@@ -48,6 +48,10 @@ type Error struct {
 	ResetTime time.Time
 	// Size of what was too large in bytes, 0 when unknown, and the Limit that it exceeds.
 	Size, Limit int64
+	// About is the GitHub App and its installation that asked; empty for a token.
+	About string
+	// Advice says what is wrong and what to do, where Kind alone does not tell.
+	Advice string
 	// Message is GitHub's own explanation, or the network's; one line, bounded.
 	Message string
 
@@ -66,6 +70,9 @@ func (e *Error) Error() string {
 	if e.What != "" {
 		where = append(where, e.What)
 	}
+	if e.About != "" {
+		where = append(where, e.About)
+	}
 	return strings.Join(where, ", ") + ": " + e.problem() + e.detail()
 }
 
@@ -73,6 +80,9 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.cause }
 
 func (e *Error) problem() string {
+	if e.Advice != "" {
+		return e.Advice
+	}
 	switch e.Kind {
 	case KindUnauthorized:
 		return "the token was not accepted: it is wrong, expired or revoked; replace it with a valid one"

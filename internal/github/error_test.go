@@ -131,11 +131,11 @@ func TestWhatMakesNoSenseIsNotSent(t *testing.T) {
 	if requests := w.Requests(); len(requests) != 0 {
 		t.Errorf("sent %+v", requests)
 	}
-	_, err := w.factory.Client("evil.example.com", token)
+	_, err := w.factory.Client("evil.example.com", github.Credential{Token: token}, github.Scope{})
 	if github.KindOf(err) != github.KindHostNotAllowed || !strings.Contains(err.Error(), "github.example.com") {
 		t.Errorf("unknown host: %v, want HostNotAllowed that names the allowed ones", err)
 	}
-	_, err = w.factory.Client("github.example.com", "two\nlines")
+	_, err = w.factory.Client("github.example.com", github.Credential{Token: "two\nlines"}, github.Scope{})
 	if github.KindOf(err) != github.KindUnauthorized || strings.Contains(err.Error(), "two") {
 		t.Errorf("token with a line break: %v, want Unauthorized without it", err)
 	}

@@ -1,27 +1,24 @@
 package github
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	gogithub "github.com/google/go-github/v57/github"
 )
 
 const (
 	defaultTimeout    = 10 * time.Second
 	defaultCacheBytes = 8 << 20
 	defaultUserAgent  = "katkit"
-	// maxClients bounds how many pairs of host and token are remembered, with what is known of their rate limits.
-	maxClients = 1024
+	// maxClients bounds how many pairs of host and credential are remembered, with what is known of their rate limits. An App
+	// is one for each repository.
+	maxClients = 4096
 )
 
 // Options are the settings of a [Factory]. The zero value serves github.com.
@@ -37,6 +34,8 @@ type Options struct {
 	UserAgent string
 	// CacheBytes bounds the memory of all cached answers together; 0: 8 MiB.
 	CacheBytes int64
+	// Now is the clock by which an App's tokens end; nil: time.Now.
+	Now func() time.Time
 }
 
 // Factory makes clients of the allowed hosts. It may be used concurrently.
@@ -46,19 +45,18 @@ type Factory struct {
 	userAgent string
 	transport http.RoundTripper
 	cache     *answerCache
+	now       func() time.Time
 	secret    []byte // of this process; makes a token's fingerprint useless elsewhere
 
 	mu      sync.Mutex
 	clients *lru[clientKey, *Client]
+	budgets *lru[clientKey, *budget]
 }
 
 type clientKey struct {
 	host    string
 	account fingerprint
 }
-
-// fingerprint stands for a token in keys: it tells tokens apart and cannot be turned back into one.
-type fingerprint [sha256.Size]byte
 
 // NewFactory checks the hosts and makes a Factory of them. The error names the host that is
 // incomplete or there twice.
@@ -73,8 +71,13 @@ func NewFactory(options Options) (*Factory, error) {
 		userAgent: orDefault(options.UserAgent, defaultUserAgent),
 		transport: options.Transport,
 		cache:     newAnswerCache(orDefault(options.CacheBytes, defaultCacheBytes)),
+		now:       options.Now,
 		secret:    make([]byte, sha256.Size),
 		clients:   newLRU[clientKey, *Client](maxClients),
+		budgets:   newLRU[clientKey, *budget](maxClients),
+	}
+	if f.now == nil {
+		f.now = time.Now
 	}
 	for _, host := range hosts {
 		name := strings.ToLower(host.Name)
@@ -94,30 +97,60 @@ func NewFactory(options Options) (*Factory, error) {
 	return f, nil
 }
 
-// Client returns the client of a host (a name on the allow-list) for a token; an empty token reads public
-// repositories anonymously. White space around the token, which Secrets often carry, is dropped. The
-// same host and token share one client and its knowledge of the rate limit. The error is an [Error] of
-// kind HostNotAllowed that names the allowed hosts, or Unauthorized for a token that cannot be sent.
-func (f *Factory) Client(host, token string) (*Client, error) {
+// Client returns the client of a host (a name on the allow-list) for a credential; an empty one reads public repositories
+// anonymously. An App's client is limited to the scope, which does not matter to a token. The same host, credential and, for
+// an App, repository share one client; all clients of an installation share its rate limit. The error is an [Error] of kind
+// HostNotAllowed that names the allowed hosts, or Unauthorized for a credential that cannot be sent.
+func (f *Factory) Client(host string, credential Credential, scope Scope) (*Client, error) {
 	known, ok := f.hosts[strings.ToLower(host)]
 	if !ok {
 		return nil, &Error{Kind: KindHostNotAllowed, Host: oneLine(host, maxNameLength), Message: "allowed: " + strings.Join(f.Hosts(), ", ")}
 	}
-	token = strings.TrimSpace(token)
-	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if credential.App != nil {
+		return f.appClient(known, credential.App, scope)
+	}
+	token := strings.TrimSpace(credential.Token)
+	if !sendable(token) {
 		return nil, &Error{Kind: KindUnauthorized, Host: known.Name, Message: "it contains characters that no token has, such as a line break"}
 	}
-	key := clientKey{host: known.Name, account: f.fingerprint(token)}
+	account := f.fingerprint("token", token)
+	return f.client(known, account, account, func(*budget) *Client { return &Client{tokens: fixed(token)} })
+}
 
+func (f *Factory) appClient(host Host, app *App, scope Scope) (*Client, error) {
+	if !validRepository(scope.Repository) {
+		return nil, &Error{Kind: KindUnprocessable, Host: host.Name, Message: "a repository is named owner/name"}
+	}
+	shared := f.installationPrint(app)
+	return f.client(host, f.scopePrint(shared, scope), shared, func(b *budget) *Client {
+		api := &appAPI{factory: f, host: host, app: app, budget: b}
+		return &Client{
+			app:    app,
+			tokens: &installation{api: api, scope: scope, wanted: wantedPermissions(), atLeast: renewBefore, now: f.now},
+			clone:  &installation{api: api, scope: scope, wanted: clonePermissions(), atLeast: CloneTokenLifetime, now: f.now},
+		}
+	})
+}
+
+// client returns the client of an account, made anew unless it is known. limited is by what it shares its rate limit.
+func (f *Factory) client(host Host, account, limited fingerprint, fresh func(*budget) *Client) (*Client, error) {
+	key := clientKey{host: host.Name, account: account}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if client, ok := f.clients.get(key); ok {
 		return client, nil
 	}
-	client, err := f.newClient(known, token, key.account)
-	if err != nil {
+	shared, ok := f.budgets.get(clientKey{host: host.Name, account: limited})
+	if !ok {
+		shared = &budget{}
+		f.budgets.put(clientKey{host: host.Name, account: limited}, shared, 1)
+	}
+	client := fresh(shared)
+	var err error
+	if client.rest, err = f.restClient(host, client.tokens, maxAnswerBytes, &account); err != nil {
 		return nil, err
 	}
+	client.host, client.account, client.cache, client.budget = host, account, f.cache, shared
 	f.clients.put(key, client, 1)
 	return client, nil
 }
@@ -130,31 +163,6 @@ func (f *Factory) Hosts() []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-func (f *Factory) newClient(host Host, token string, account fingerprint) (*Client, error) {
-	api, err := host.origin()
-	if err != nil {
-		return nil, err
-	}
-	rest := gogithub.NewClient(&http.Client{
-		Timeout:       f.timeout,
-		CheckRedirect: sameOriginOnly(api),
-		Transport: &authorizing{api: api, token: token, next: &conditional{
-			account: account, cache: f.cache, next: &retrying{next: &bounding{max: maxAnswerBytes, next: f.transport}},
-		}},
-	})
-	rest.UserAgent = f.userAgent
-	if rest.BaseURL, err = url.Parse(host.APIURL); err != nil {
-		return nil, fmt.Errorf("GitHub host %s: API address: %w", host.Name, err)
-	}
-	return &Client{host: host, token: token, account: account, rest: rest, cache: f.cache}, nil
-}
-
-func (f *Factory) fingerprint(token string) fingerprint {
-	mac := hmac.New(sha256.New, f.secret)
-	mac.Write([]byte(token))
-	return fingerprint(mac.Sum(nil))
 }
 
 // newTransport differs from the default one in how many idle connections it keeps to one host: many

@@ -16,16 +16,20 @@ import (
 func (c *Client) failure(repository, what string, err error) error {
 	e := classify(err)
 	e.Host, e.Repository, e.What = c.host.Name, oneLine(repository, maxNameLength), what
-	e.Message = oneLine(c.redact(e.Message), MaxMessageLength)
+	e.Message = oneLine(redact(e.Message, c.tokens.secrets()), MaxMessageLength)
+	if c.app != nil && e.About == "" {
+		e.About = c.app.String()
+		e.Advice = adviceForApp[e.Kind]
+	}
 	return e
 }
 
-// redact removes the token from a text of the host's, which could repeat it.
-func (c *Client) redact(text string) string {
-	if c.token == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, c.token, "[token]")
+// adviceForApp says what to do where Error's words are about a token.
+var adviceForApp = map[Kind]string{
+	KindUnauthorized: "the App's token was not accepted, nor was a new one; see whether the App is installed and not suspended",
+	KindForbidden: "access is refused: give the App the repository permissions Contents (read-only) and Pull requests (read-only at least) in its settings," +
+		" and accept them where it is installed",
+	KindNotFound: "not found: check the name, and that the installation has access to the repository",
 }
 
 func classify(err error) *Error {

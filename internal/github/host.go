@@ -55,6 +55,18 @@ func ParseHost(value string) (Host, error) {
 	return Host{Name: name, APIURL: root + "api/v3/", CloneURL: root}, nil
 }
 
+// Cloned returns the host and the repository (owner/name) of an address that [Client.CloneURL] gave. It is not found when the
+// host is not on the allow-list (any more).
+func (f *Factory) Cloned(address string) (host, repository string, found bool) {
+	for name, known := range f.hosts {
+		path, ok := strings.CutPrefix(address, known.CloneURL)
+		if repository, whole := strings.CutSuffix(path, ".git"); ok && whole && validRepository(repository) {
+			return name, repository, true
+		}
+	}
+	return "", "", false
+}
+
 // origin is the scheme and authority of the host's API: where its tokens may be sent.
 func (h Host) origin() (origin, error) {
 	u, err := url.Parse(h.APIURL)

@@ -48,7 +48,7 @@ func TestAFactoryRefusesHostsThatAreIncompleteOrThereTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := factory.Client("GitHub.com", "")
+	client, err := factory.Client("GitHub.com", github.Credential{}, github.Scope{})
 	if err != nil || client.CloneURL("acme/app") != "https://github.com/acme/app.git" {
 		t.Errorf("github.com: %v", err)
 	}

@@ -36,11 +36,12 @@ func sameOriginOnly(api origin) func(*http.Request, []*http.Request) error {
 	}
 }
 
-// authorizing adds the token to requests to its own API and to no others.
+// authorizing adds a token to requests to its own API and to no others. One that is not accepted it replaces once, where
+// there are others.
 type authorizing struct {
-	api   origin
-	token string
-	next  http.RoundTripper
+	api    origin
+	tokens tokens
+	next   http.RoundTripper
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -48,16 +49,40 @@ func (t *authorizing) RoundTrip(request *http.Request) (*http.Response, error) {
 	if originOf(request.URL) != t.api {
 		return nil, &redirectError{to: request.URL}
 	}
-	if t.token != "" {
+	token, response, err := t.send(request)
+	if err != nil || response.StatusCode != http.StatusUnauthorized || (request.Body != nil && request.GetBody == nil) || !t.tokens.reject(token) {
+		return response, err
+	}
+	again := request
+	if request.GetBody != nil {
+		again = request.Clone(request.Context())
+		if again.Body, err = request.GetBody(); err != nil {
+			return response, nil
+		}
+	}
+	response.Body.Close()
+	_, response, err = t.send(again)
+	return response, err
+}
+
+func (t *authorizing) send(request *http.Request) (string, *http.Response, error) {
+	token, err := t.tokens.get(request.Context())
+	if err != nil {
+		if request.Body != nil {
+			request.Body.Close()
+		}
+		return "", nil, err
+	}
+	if token != "" {
 		request = request.Clone(request.Context())
-		request.Header.Set("Authorization", "Bearer "+t.token)
+		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	response, err := t.next.RoundTrip(request)
 	if err == nil && response.StatusCode == http.StatusForbidden && response.Header.Get("Retry-After") == "" && response.Header.Get(rateRemaining) != "0" {
 		// A secondary limit that says no time. The reset is that of the primary limit, which is not used up; go-github would wait for it.
 		response.Header.Del("X-RateLimit-Reset")
 	}
-	return response, err
+	return token, response, err
 }
 
 // rateRemaining is GitHub's header about the primary rate limit.

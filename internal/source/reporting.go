@@ -111,7 +111,7 @@ func (r *Repository) unreported(err error, what, permission string) *problem.Pro
 	}
 	switch github.KindOf(err) {
 	case github.KindForbidden, github.KindNotFound:
-		return problem.Config(v1alpha1.ReasonReportRefused, "%s of %s cannot be written%s: %s%s", what, r.name, credential(r.link), permission, said(err))
+		return problem.Config(v1alpha1.ReasonReportRefused, "%s of %s cannot be written%s: %s%s", what, r.name, credentialOf(r.link, err), permission, said(err))
 	case github.KindUnprocessable, github.KindTooLarge:
 		return problem.Config(v1alpha1.ReasonReportRefused, "GitHub does not take what it was told of the run: %s", err)
 	default:

@@ -1,4 +1,4 @@
-// Package source reads what a TenantRepoLink points to: its GitHub repository, with the token of its
+// Package source reads what a TenantRepoLink points to: its GitHub repository, with the token or the GitHub App of its
 // Secret, and tells it of runs. The controllers use it. What it cannot do it tells as a problem.Problem, which
 // says whether to try again and what a person can do.
 package source
@@ -11,8 +11,6 @@ import (
 	"math"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,43 +44,32 @@ type Opener struct {
 type Repository struct {
 	link   *v1alpha1.TenantRepoLink
 	name   string // owner/name as far as is known
+	kind   v1alpha1.CredentialKind
 	client *github.Client
 }
 
-// Open reads the link's token. No request is sent to GitHub yet.
+// Open reads the link's credential. No request is sent to GitHub yet.
 func (o *Opener) Open(ctx context.Context, target *v1alpha1.TenantRepoLink) (*Repository, *problem.Problem) {
-	token, cause := o.token(ctx, target)
+	credential, cause := o.credential(ctx, target)
 	if cause != nil {
 		return nil, cause
 	}
-	c, err := o.GitHub.Client(target.Spec.Host, token)
+	c, err := o.GitHub.Client(target.Spec.Host, credential, scopeOf(target))
 	if err != nil {
 		return nil, describe(target, err, v1alpha1.ReasonHostNotAllowed)
 	}
-	return &Repository{link: target, name: link.Repository(target), client: c}, nil
+	opened := &Repository{link: target, name: link.Repository(target), client: c}
+	switch {
+	case credential.App != nil:
+		opened.kind = v1alpha1.CredentialApp
+	case target.Spec.SecretRef != nil:
+		opened.kind = v1alpha1.CredentialToken
+	}
+	return opened, nil
 }
 
-func (o *Opener) token(ctx context.Context, link *v1alpha1.TenantRepoLink) (string, *problem.Problem) {
-	if link.Spec.SecretRef == nil {
-		return "", nil
-	}
-	key := types.NamespacedName{Namespace: link.Namespace, Name: link.Spec.SecretRef.Name}
-	var secret corev1.Secret
-	if err := o.Secrets.Get(ctx, key, &secret); err != nil {
-		if apierrors.IsNotFound(err) {
-			return "", problem.Config(v1alpha1.ReasonTokenMissing,
-				"Secret %s, which TenantRepoLink %s names, is not there: kubectl create secret generic %s -n %s --from-file=token=FILE",
-				key, link.Name, key.Name, key.Namespace)
-		}
-		return "", problem.Transient(v1alpha1.ReasonTokenMissing, "Secret %s could not be read: %v", key, err)
-	}
-	token := secret.Data[v1alpha1.SecretKeyToken]
-	if len(token) == 0 {
-		return "", problem.Config(v1alpha1.ReasonTokenMissing,
-			"Secret %s, which TenantRepoLink %s names, has no key %q with a GitHub token in it", key, link.Name, v1alpha1.SecretKeyToken)
-	}
-	return string(token), nil
-}
+// CredentialKind is what the link's Secret holds; "" without one.
+func (r *Repository) CredentialKind() v1alpha1.CredentialKind { return r.kind }
 
 // CloneURL is where git fetches the repository, without credentials.
 func (r *Repository) CloneURL() string { return r.client.CloneURL(r.name) }
@@ -270,7 +257,20 @@ func (r *Repository) missing(ctx context.Context, err error, reason string) *pro
 
 // describe makes a problem of GitHub's error; reason is the one for what is not found or makes no sense.
 func describe(link *v1alpha1.TenantRepoLink, err error, reason string) *problem.Problem {
-	message := err.Error() + credential(link)
+	return explain(err, credentialOf(link, err), reason)
+}
+
+// credentialOf tells a person which credential it was.
+func credentialOf(link *v1alpha1.TenantRepoLink, err error) string {
+	if link.Spec.SecretRef == nil {
+		return fmt.Sprintf(" (TenantRepoLink %s/%s names no Secret, so no token was used)", link.Namespace, link.Name)
+	}
+	return of(types.NamespacedName{Namespace: link.Namespace, Name: link.Spec.SecretRef.Name}, err)
+}
+
+// explain makes a problem of GitHub's error and a word about the credential.
+func explain(err error, credential, reason string) *problem.Problem {
+	message := err.Error() + credential
 	switch github.KindOf(err) {
 	case github.KindUnauthorized, github.KindForbidden:
 		return problem.Config(v1alpha1.ReasonTokenRejected, "%s", message)
@@ -288,12 +288,4 @@ func describe(link *v1alpha1.TenantRepoLink, err error, reason string) *problem.
 	default:
 		return problem.Transient(v1alpha1.ReasonGitHubUnavailable, "%s", err)
 	}
-}
-
-// credential tells a person which token it was.
-func credential(link *v1alpha1.TenantRepoLink) string {
-	if link.Spec.SecretRef == nil {
-		return fmt.Sprintf(" (TenantRepoLink %s/%s names no Secret, so no token was used)", link.Namespace, link.Name)
-	}
-	return fmt.Sprintf(" (token of Secret %s/%s)", link.Namespace, link.Spec.SecretRef.Name)
 }
