@@ -27,6 +27,7 @@ func main() {
 // settings are what the flags say.
 type settings struct {
 	hosts       []github.Host
+	caBundle    []byte
 	metrics     string
 	probes      string
 	leaderElect bool
@@ -41,6 +42,10 @@ func parse(args []string) (settings, zap.Options, error) {
 	flags.Func("github-host", "a GitHub that links may name, as NAME or NAME=URL; may be given again (default github.com)", func(value string) error {
 		host, err := github.ParseHost(value)
 		s.hosts = append(s.hosts, host)
+		return err
+	})
+	flags.Func("github-ca-file", "a file of certificates in PEM that the GitHub hosts are trusted by, beside the system's", func(name string) (err error) {
+		s.caBundle, err = os.ReadFile(name)
 		return err
 	})
 	flags.StringVar(&s.metrics, "metrics-bind-address", "0", "address to serve metrics at, such as :8080; 0: nowhere")
@@ -68,9 +73,9 @@ func run(args []string) error {
 		return err
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
-	factory, err := github.NewFactory(github.Options{Hosts: s.hosts, UserAgent: "katkit/" + version})
+	factory, err := github.NewFactory(github.Options{Hosts: s.hosts, CABundle: s.caBundle, UserAgent: "katkit/" + version})
 	if err != nil {
-		return fmt.Errorf("reading --github-host: %w", err)
+		return fmt.Errorf("reading --github-host and --github-ca-file: %w", err)
 	}
 	config, err := ctrl.GetConfig()
 	if err != nil {

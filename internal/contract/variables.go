@@ -32,6 +32,13 @@ var ownVariables = []string{VarEnv, VarCodePath, VarPhase, VarReplicaID, VarRepl
 // DefaultGraceSeconds when absent. It has to be below the Pod's terminationGracePeriodSeconds. ci.sh does not see it.
 const VarGraceSeconds = "KATKIT_GRACE_SECONDS"
 
+// VarCABundle are certificates in PEM that `katkit-agent checkout` trusts beside those of its image, MaxCABundle bytes at
+// most. ci.sh does not see them.
+const VarCABundle = "KATKIT_CA_BUNDLE"
+
+// MaxCABundle bounds VarCABundle, in bytes: Linux takes 128 KiB of a variable.
+const MaxCABundle = 64 << 10
+
 // DefaultGraceSeconds fits the terminationGracePeriodSeconds that Kubernetes gives by default (30).
 const DefaultGraceSeconds = 25
 

@@ -3,6 +3,7 @@ package github
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -28,6 +29,8 @@ type Options struct {
 	// Transport carries the requests; nil: a transport of its own with pooled connections and the
 	// proxy of the environment.
 	Transport http.RoundTripper
+	// CABundle are certificates in PEM that hosts are trusted by beside the system's, for a Transport of its own; nil: none.
+	CABundle []byte
 	// Timeout of one request with its answer's body and redirects; 0: 10 s.
 	Timeout time.Duration
 	// UserAgent is sent with each request, as GitHub demands; empty: "katkit".
@@ -45,6 +48,7 @@ type Factory struct {
 	userAgent string
 	transport http.RoundTripper
 	cache     *answerCache
+	caBundle  string
 	now       func() time.Time
 	secret    []byte // of this process; makes a token's fingerprint useless elsewhere
 
@@ -59,7 +63,7 @@ type clientKey struct {
 }
 
 // NewFactory checks the hosts and makes a Factory of them. The error names the host that is
-// incomplete or there twice.
+// incomplete or there twice, or tells what is wrong with the CA bundle.
 func NewFactory(options Options) (*Factory, error) {
 	hosts := options.Hosts
 	if len(hosts) == 0 {
@@ -92,7 +96,11 @@ func NewFactory(options Options) (*Factory, error) {
 	}
 	rand.Read(f.secret) // never fails, says its documentation
 	if f.transport == nil {
-		f.transport = newTransport()
+		transport, err := f.newTransport(options.CABundle)
+		if err != nil {
+			return nil, fmt.Errorf("the CA bundle: %w", err)
+		}
+		f.transport = transport
 	}
 	return f, nil
 }
@@ -167,8 +175,8 @@ func (f *Factory) Hosts() []string {
 
 // newTransport differs from the default one in how many idle connections it keeps to one host: many
 // runs start at once, all of them with the same one.
-func newTransport() *http.Transport {
-	return &http.Transport{
+func (f *Factory) newTransport(caBundle []byte) (*http.Transport, error) {
+	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		ForceAttemptHTTP2:      true,
@@ -179,6 +187,16 @@ func newTransport() *http.Transport {
 		ResponseHeaderTimeout:  defaultTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
+	if caBundle == nil {
+		return transport, nil
+	}
+	roots, clean, err := parseCABundle(caBundle)
+	if err != nil {
+		return nil, err
+	}
+	f.caBundle = clean
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return transport, nil
 }
 
 func orDefault[T comparable](value, fallback T) T {

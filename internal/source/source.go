@@ -40,6 +40,9 @@ type Opener struct {
 	GitHub  *github.Factory
 }
 
+// CABundle are the certificates, in PEM, that GitHub hosts are trusted by beside the system's; "" when there are none.
+func (o *Opener) CABundle() string { return o.GitHub.CABundle() }
+
 // Repository is a link's repository, open for reading and for reports.
 type Repository struct {
 	link   *v1alpha1.TenantRepoLink
