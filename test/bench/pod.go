@@ -32,7 +32,7 @@ func (b *bench) barePod(name string) *corev1.Pod {
 func (b *bench) idleBuilder(name string) *corev1.Pod {
 	pod := buildpod.Build(&v1alpha1.Phase{Spec: v1alpha1.PhaseSpec{Execution: &v1alpha1.ExecutionSpec{
 		Image: b.images.Builder, AgentImage: b.images.Agent, CredentialSecret: credential,
-	}}}, 1, 0, nil)
+	}}}, 1, 0, nil, "")
 	pod.ObjectMeta = metav1.ObjectMeta{Namespace: b.bare, Name: name}
 	for i := range pod.Spec.Containers {
 		pod.Spec.Containers[i].Command = []string{"/bin/true"}

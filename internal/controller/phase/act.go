@@ -22,19 +22,19 @@ import (
 
 // act carries out a plan, in the order of its fields. Each step may have been done before.
 func (c *Controller) act(ctx context.Context, phase *v1alpha1.Phase, plan domain.Plan) error {
-	for i, pod := range plan.CreatePods {
-		err := c.create(ctx, phase, pod)
+	if begun, err := c.createAll(ctx, phase, plan); err != nil {
 		if cause, refused := errors.AsType[*problem.Problem](err); refused {
-			return c.refused(ctx, phase, cause, i > 0)
+			return c.refused(ctx, phase, plan, cause, begun)
 		}
-		if err != nil {
-			return err
-		}
+		return err
 	}
 	for _, keep := range plan.KeepLogs {
 		if err := c.keepLog(ctx, phase, keep, &plan.Status); err != nil {
 			return err
 		}
+	}
+	if err := c.removeCredentials(ctx, phase, plan.RemoveCredentials); err != nil {
+		return err
 	}
 	if err := c.write(ctx, phase, plan.Status); err != nil {
 		return err
@@ -56,6 +56,21 @@ func (c *Controller) act(ctx context.Context, phase *v1alpha1.Phase, plan domain
 		return report.Release(ctx, c.Client, phase.DeepCopy(), v1alpha1.FinalizerDeployment)
 	}
 	return nil
+}
+
+// createAll makes the builder Pods, and before them what they clone with. begun tells whether one of them is there.
+func (c *Controller) createAll(ctx context.Context, phase *v1alpha1.Phase, plan domain.Plan) (begun bool, err error) {
+	if plan.CreateCredential != nil {
+		if err := c.createCredential(ctx, phase, plan.CreateCredential); err != nil {
+			return false, err
+		}
+	}
+	for i, pod := range plan.CreatePods {
+		if err := c.create(ctx, phase, pod); err != nil {
+			return i > 0, err
+		}
+	}
+	return true, nil
 }
 
 // stopNow is the patch by which the kubelet ends a Pod, with its grace period, and keeps it: it has lived longer than it may.
@@ -145,8 +160,13 @@ func changeOf(phase *v1alpha1.Phase, patch domain.PatchImage) workload.Change {
 
 // refused tells why a builder Pod cannot be made: the phase fails, or waits and is tried again. With some of its Pods it has
 // begun, and keeps its turn.
-func (c *Controller) refused(ctx context.Context, phase *v1alpha1.Phase, cause *problem.Problem, begun bool) error {
+func (c *Controller) refused(ctx context.Context, phase *v1alpha1.Phase, plan domain.Plan, cause *problem.Problem, begun bool) error {
 	if !cause.Transient {
+		if plan.CreateCredential != nil {
+			if err := c.removeCredentials(ctx, phase, []string{plan.CreateCredential.Name}); err != nil {
+				return err
+			}
+		}
 		return c.fail(ctx, phase, cause)
 	}
 	status := *phase.Status.DeepCopy()

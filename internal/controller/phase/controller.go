@@ -41,6 +41,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete;patch
 // +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,resourceNames=katkit-deployer,verbs=impersonate
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -57,7 +58,7 @@ type Controller struct {
 	Live client.Reader
 	// Core reads logs and stores them.
 	Core corev1client.CoreV1Interface
-	// Source asks GitHub which of two commits is the older one.
+	// Source asks GitHub which of two commits is the older one, and for tokens to clone with.
 	Source *source.Opener
 	// Turns tells whose turn it is.
 	Turns *turn.Keeper

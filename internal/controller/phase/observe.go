@@ -44,6 +44,10 @@ func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain
 	}
 	if phase.Spec.Type == v1alpha1.PhaseExecution {
 		observation.Pods, err = c.pods(ctx, phase)
+		if err == nil && domain.NeedsCredential(observation, c.Clock.Now()) {
+			observation.Credential = c.credential(ctx, phase)
+		}
+		observation.CABundle = c.Source.CABundle()
 		return observation, outlook{}, err
 	}
 	return c.observeDeployment(ctx, phase, observation)

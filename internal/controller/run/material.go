@@ -38,7 +38,7 @@ func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases m
 	if cause != nil {
 		return m, cause, nil
 	}
-	m.CloneURL = repository.CloneURL()
+	m.CloneURL, m.CredentialKind = repository.CloneURL(), repository.CredentialKind()
 	asked.Commit = pinned(asked.Commit, phases)
 	if cause := c.files(ctx, asked, repository, m); cause != nil {
 		return m, cause, nil

@@ -2,7 +2,7 @@
 // returns. It is pure: the same Phase, attempt, replica and outputs always give the same Pod, name included.
 //
 // What always holds of a builder Pod: it is owned by its Phase and never restarted; it has no
-// ServiceAccount token; the clone credential is mounted into the checkout container alone.
+// ServiceAccount token; the clone credential is mounted into the checkout container alone, and is never a GitHub App's key.
 package buildpod
 
 import (
@@ -37,9 +37,13 @@ const (
 // Name returns the name of the builder Pod of an attempt (from 1) and replica (from 0) of a phase: readable,
 // a DNS label, and different for Phases of the same name that did not live at the same time.
 func Name(phase *v1alpha1.Phase, attempt, replica int32) string {
+	return named(phase, fmt.Sprintf("%d-%d", attempt, replica))
+}
+
+func named(phase *v1alpha1.Phase, what string) string {
 	sum := fnv.New32a()
 	sum.Write([]byte(phase.UID))
-	suffix := fmt.Sprintf("-%08x-%d-%d", sum.Sum32(), attempt, replica)
+	suffix := fmt.Sprintf("-%08x-%s", sum.Sum32(), what)
 	prefix := strings.ReplaceAll(phase.Name, ".", "-")
 	if keep := maxNameLength - len(suffix); len(prefix) > keep {
 		prefix = prefix[:keep]
@@ -49,8 +53,9 @@ func Name(phase *v1alpha1.Phase, attempt, replica int32) string {
 
 // Build returns the builder Pod of an attempt (from 1) and replica (from 0) of a phase of type Execution. outputs are those
 // of earlier phases, the later ones behind: the last of a name counts, and wins over a variable of the phase unless it is
-// one of Katkit's own. What contract.CheckOutputName refuses is left out.
-func Build(phase *v1alpha1.Phase, attempt, replica int32, outputs []v1alpha1.Output) *corev1.Pod {
+// one of Katkit's own. What contract.CheckOutputName refuses is left out. caBundle are certificates in PEM that the checkout
+// trusts beside those of its image; "" for none.
+func Build(phase *v1alpha1.Phase, attempt, replica int32, outputs []v1alpha1.Output, caBundle string) *corev1.Pod {
 	execution := phase.Spec.Execution.DeepCopy() // the Pod is another object and shares nothing with its Phase
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -66,8 +71,8 @@ func Build(phase *v1alpha1.Phase, attempt, replica int32, outputs []v1alpha1.Out
 			EnableServiceLinks:            new(false),
 			NodeSelector:                  execution.NodeSelector,
 			Tolerations:                   execution.Tolerations,
-			Containers:                    []corev1.Container{checkout(phase), build(execution, replica, outputs)},
-			Volumes:                       volumes(execution),
+			Containers:                    []corev1.Container{checkout(phase, caBundle), build(execution, replica, outputs)},
+			Volumes:                       volumes(phase, attempt),
 		},
 	}
 }
@@ -86,7 +91,7 @@ func labels(phase *v1alpha1.Phase) map[string]string {
 	}
 }
 
-func checkout(phase *v1alpha1.Phase) corev1.Container {
+func checkout(phase *v1alpha1.Phase, caBundle string) corev1.Container {
 	execution := phase.Spec.Execution
 	container := corev1.Container{
 		Name:    contract.CheckoutContainer,
@@ -102,6 +107,9 @@ func checkout(phase *v1alpha1.Phase) corev1.Container {
 			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
+	}
+	if caBundle != "" {
+		container.Env = append(container.Env, literal(contract.VarCABundle, caBundle))
 	}
 	if execution.CredentialSecret != "" {
 		container.VolumeMounts = append(container.VolumeMounts,
@@ -152,7 +160,8 @@ func literal(name, value string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, Value: strings.ReplaceAll(value, "$", "$$")}
 }
 
-func volumes(execution *v1alpha1.ExecutionSpec) []corev1.Volume {
+func volumes(phase *v1alpha1.Phase, attempt int32) []corev1.Volume {
+	execution := phase.Spec.Execution
 	volumes := []corev1.Volume{
 		{Name: volumeWorkspace, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		{Name: volumeAgent, VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: execution.AgentImage}}},
@@ -160,7 +169,7 @@ func volumes(execution *v1alpha1.ExecutionSpec) []corev1.Volume {
 	if execution.CredentialSecret != "" {
 		volumes = append(volumes, corev1.Volume{Name: volumeCredential, VolumeSource: corev1.VolumeSource{
 			Secret: &corev1.SecretVolumeSource{
-				SecretName: execution.CredentialSecret,
+				SecretName: credentialSecret(phase, attempt),
 				Items:      []corev1.KeyToPath{{Key: v1alpha1.SecretKeyToken, Path: contract.CredentialKey}},
 			},
 		}})

@@ -55,8 +55,12 @@ func TestBuild(t *testing.T) {
 		replica int32
 		change  func(*v1alpha1.ExecutionSpec)
 		outputs []v1alpha1.Output
+		ca      string
 	}{
 		"plain": {},
+		"app": {ca: "-----BEGIN CERTIFICATE-----\nMIIB$(GIT_SHA)\n-----END CERTIFICATE-----\n", change: func(e *v1alpha1.ExecutionSpec) {
+			e.CredentialSecret, e.CredentialKind = "github", v1alpha1.CredentialApp
+		}},
 		"credential": {change: func(e *v1alpha1.ExecutionSpec) {
 			e.CredentialSecret = "github"
 		}},
@@ -85,7 +89,7 @@ func TestBuild(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := yaml.Marshal(buildpod.Build(newPhase(c.change), 1, c.replica, c.outputs))
+			got, err := yaml.Marshal(buildpod.Build(newPhase(c.change), 1, c.replica, c.outputs, c.ca))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,7 +176,7 @@ func TestOutputsOfEarlierPhases(t *testing.T) {
 			want:    []string{"REPLICA_ID=0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.Env = c.env }), 1, 0, c.outputs)
+			pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.Env = c.env }), 1, 0, c.outputs, "")
 			var got []string
 			for _, variable := range pod.Spec.Containers[1].Env {
 				got = append(got, variable.Name+"="+variable.Value)
@@ -198,7 +202,7 @@ func FuzzEnvironment(f *testing.F) {
 		phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
 			e.Env = []v1alpha1.EnvVar{{Name: "ENV", Value: "DEV"}, {Name: "X", Value: value}}
 		})
-		pod := buildpod.Build(phase, 1, 0, []v1alpha1.Output{{Name: "Y", Value: value}})
+		pod := buildpod.Build(phase, 1, 0, []v1alpha1.Output{{Name: "Y", Value: value}}, "")
 		seen := 0
 		for _, variable := range pod.Spec.Containers[1].Env {
 			if variable.Name != "X" && variable.Name != "Y" {
@@ -223,8 +227,8 @@ func TestBuildSharesNothingWithThePhase(t *testing.T) {
 		e.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")}}
 	})
 	before := phase.DeepCopy()
-	pod := buildpod.Build(phase, 1, 0, nil)
-	if diff := cmp.Diff(pod, buildpod.Build(phase, 1, 0, nil)); diff != "" {
+	pod := buildpod.Build(phase, 1, 0, nil, "")
+	if diff := cmp.Diff(pod, buildpod.Build(phase, 1, 0, nil, "")); diff != "" {
 		t.Errorf("the same input gave another Pod (-first +second)\n%s", diff)
 	}
 	pod.Spec.NodeSelector["fleet"] = "changed"
@@ -239,7 +243,7 @@ func TestBuildSharesNothingWithThePhase(t *testing.T) {
 
 // ci.sh runs in the build container, so nothing of the credential may be there, nor a token for the API server.
 func TestBuildKeepsSecretsFromCIScript(t *testing.T) {
-	pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" }), 1, 0, nil)
+	pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" }), 1, 0, nil, "")
 	volumes := map[string]corev1.Volume{}
 	for _, volume := range pod.Spec.Volumes {
 		volumes[volume.Name] = volume
@@ -291,5 +295,36 @@ func TestName(t *testing.T) {
 	}
 	if len(seen) != 7*3*3*3 {
 		t.Errorf("%d names", len(seen))
+	}
+}
+
+func TestTheSecretOfAnApp(t *testing.T) {
+	token := newPhase(func(e *v1alpha1.ExecutionSpec) {
+		e.CredentialSecret, e.CredentialKind = "github", v1alpha1.CredentialToken
+	})
+	older := newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" }) // from before there were Apps
+	public := newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialKind = v1alpha1.CredentialApp })
+	for _, phase := range []*v1alpha1.Phase{token, older, public, {}} {
+		if buildpod.NeedsCredential(phase) {
+			t.Errorf("%+v needs no Secret of its own", phase.Spec.Execution)
+		}
+	}
+	phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
+		e.CredentialSecret, e.CredentialKind = "github", v1alpha1.CredentialApp
+	})
+	if !buildpod.NeedsCredential(phase) {
+		t.Error("needs a Secret")
+	}
+	got, err := yaml.Marshal(buildpod.BuildCredential(phase, 2, "ghs_token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "credential-secret.yaml", got)
+	names := map[string]bool{buildpod.Name(phase, 1, 0): true}
+	for _, name := range []string{buildpod.CredentialName(phase, 1), buildpod.CredentialName(phase, 2)} {
+		if names[name] || len(validation.IsDNS1123Label(name)) > 0 {
+			t.Errorf("%q is taken, or no name", name)
+		}
+		names[name] = true
 	}
 }

@@ -33,6 +33,11 @@ type Observation struct {
 	Wait *queue.Wait
 	// Outputs are those of the phases before this one, the later ones winning.
 	Outputs []v1alpha1.Output
+	// Credential is what the builder Pods of an attempt that is about to begin clone with; nil when they need none made, or when
+	// it was not asked for (see NeedsCredential).
+	Credential *Credential
+	// CABundle are the certificates that a checkout trusts beside those of its image, in PEM.
+	CABundle string
 	// Pods are the builder Pods of an execution phase, by name. One that is not in it does not exist: that
 	// was read from the API server, not only from a cache, where the status says that it is under way.
 	Pods map[string]*corev1.Pod
@@ -49,10 +54,15 @@ type Observation struct {
 
 // Plan is what is to be done, in the order of the fields.
 type Plan struct {
+	// CreateCredential is the Secret that CreatePods clone with, to be made before them; nil: they need none made.
+	CreateCredential *corev1.Secret
 	// CreatePods are builder Pods to be made before the status says that they run.
 	CreatePods []*corev1.Pod
 	// KeepLogs are the replicas whose log has to be stored before the status says that they ended.
 	KeepLogs []KeepLog
+	// RemoveCredentials name Secrets of CreateCredential's that are not needed any more, to be removed before the status says so.
+	// They need not be there.
+	RemoveCredentials []string
 	// Status is what the Phase's status shall be.
 	Status v1alpha1.PhaseStatus
 	// StopPods are builder Pods that are told to end (TERM, and KILL after their grace period) and stay, with result and log.
@@ -101,6 +111,9 @@ func Decide(o Observation, now time.Time) Plan {
 		skip(o, &plan, o.RunStop.Message, now)
 	default:
 		begin(o, &plan, now)
+	}
+	if plan.Status.State.Terminal() && !o.Phase.Status.State.Terminal() {
+		plan.removeCredentials(o.Phase)
 	}
 	plan.Release = slices.Contains(o.Phase.Finalizers, v1alpha1.FinalizerDeployment) && (plan.Release || plan.Status.State.Terminal())
 	return plan

@@ -28,22 +28,30 @@ func beginExecution(o Observation, plan *Plan, now time.Time) {
 		indexes = append(indexes, replica)
 	}
 	plan.Status.Attempts = nil
-	attempt(o, plan, 1, indexes)
+	if !attempt(o, plan, 1, indexes, now) {
+		return
+	}
 	run(o.Phase, &plan.Status, "", now)
 	plan.RequeueAfter = o.Phase.Spec.Timeout.Duration
 }
 
-// attempt makes the builder Pods of a number of replicas, as far as they are not there, and records them.
-func attempt(o Observation, plan *Plan, number int32, indexes []int32) {
+// attempt makes the builder Pods of a number of replicas, as far as they are not there, and records them. It does not without
+// what they clone with.
+func attempt(o Observation, plan *Plan, number int32, indexes []int32, now time.Time) (ok bool) {
 	record := v1alpha1.AttemptStatus{Number: number}
 	for _, replica := range indexes {
-		pod := buildpod.Build(o.Phase, number, replica, o.Outputs)
+		pod := buildpod.Build(o.Phase, number, replica, o.Outputs, o.CABundle)
 		if o.Pods[pod.Name] == nil {
 			plan.CreatePods = append(plan.CreatePods, pod)
 		}
 		record.Replicas = append(record.Replicas, v1alpha1.ReplicaStatus{Index: replica, Pod: pod.Name})
 	}
+	if len(plan.CreatePods) > 0 && !credential(o, plan, number, now) {
+		plan.CreatePods = nil
+		return false
+	}
 	plan.Status.Attempts = append(plan.Status.Attempts, record)
+	return true
 }
 
 // proceedExecution follows the builder Pods of the last attempt to their end.
@@ -148,6 +156,7 @@ func (s *sight) awaitNode(o Observation, v verdict) {
 // concludeAttempt ends a phase whose builder Pods have all ended, or has what failed tried again.
 func concludeAttempt(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, seen sight, now time.Time) {
 	plan.DeletePods = unfinishedPods(o)
+	plan.removeCredentials(o.Phase)
 	switch {
 	case len(seen.failures) == 0:
 		succeed(o.Phase, &plan.Status, "", now)

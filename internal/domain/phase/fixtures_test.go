@@ -180,11 +180,31 @@ func decide(t *testing.T, o phase.Observation, at time.Time) phase.Plan {
 		t.Fatalf("what has ended goes on: %d Pods to make, %d images to change", len(plan.CreatePods), len(plan.PatchImages))
 	}
 	checkPatches(t, o, plan)
+	checkCredential(t, o, plan)
 	if plan.RequeueAfter < 0 {
 		t.Fatalf("looks again after %s", plan.RequeueAfter)
 	}
 	checkStatus(t, o.Phase, plan.Status)
 	return plan
+}
+
+// checkCredential: Pods that clone with a Secret of their own are made after it, and its end comes before the Phase's.
+func checkCredential(t *testing.T, o phase.Observation, plan phase.Plan) {
+	t.Helper()
+	needed := buildpod.NeedsCredential(o.Phase)
+	if needed && len(plan.CreatePods) > 0 != (plan.CreateCredential != nil) || !needed && (plan.CreateCredential != nil || plan.RemoveCredentials != nil) {
+		t.Fatalf("%d Pods to be made with the Secret %+v, removed: %v", len(plan.CreatePods), plan.CreateCredential, plan.RemoveCredentials)
+	}
+	for _, pod := range plan.CreatePods {
+		for _, volume := range pod.Spec.Volumes {
+			if needed && volume.Secret != nil && volume.Secret.SecretName != plan.CreateCredential.Name {
+				t.Fatalf("the Pod mounts %s, and %s is made", volume.Secret.SecretName, plan.CreateCredential.Name)
+			}
+		}
+	}
+	if needed && plan.Status.State.Terminal() && !o.Phase.Status.State.Terminal() && len(plan.RemoveCredentials) == 0 {
+		t.Fatal("ends and leaves its Secret")
+	}
 }
 
 // checkPatches: forward while nothing failed and the run goes on, back once that is stored, and never what is not recorded.

@@ -16,6 +16,7 @@ import (
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
 	"katkit.dev/katkit/internal/domain/phase"
+	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/rollout"
 )
 
@@ -39,20 +40,24 @@ type world struct {
 		active bool
 	}
 
-	made    map[string]int // how often a Pod was made
-	patched map[string]int // how often an image was set by Katkit
+	secrets map[string]bool // by name, of an App's phase
+	made    map[string]int  // how often a Pod was made
+	patched map[string]int  // how often an image was set by Katkit
 	writes  int
-	told    int // writes that tell of troubles while a rollout goes on
+	told    int // writes that tell of troubles while a rollout goes on, or of a token that cannot be had
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
 	w := &world{
 		Rand: rand.New(rand.NewPCG(seed, 7)), t: t, active: true, at: start.Time,
-		before: states{}, pods: map[string]*corev1.Pod{}, made: map[string]int{}, patched: map[string]int{},
+		before: states{}, pods: map[string]*corev1.Pod{}, secrets: map[string]bool{}, made: map[string]int{}, patched: map[string]int{},
 	}
 	if w.IntN(2) == 0 {
 		w.phase = newExecution(1 + w.Int32N(4))
+		if w.IntN(2) == 0 {
+			w.phase.Spec.Execution.CredentialSecret, w.phase.Spec.Execution.CredentialKind = "github", v1alpha1.CredentialApp
+		}
 		w.phase.Spec.Execution.FailFast, w.phase.Spec.Execution.RetryOnInfra = w.IntN(2) == 0, w.IntN(2) == 0
 	} else {
 		w.phase = newDeployment([]string{"api", "web", "worker"}[:1+w.IntN(3)]...)
@@ -145,6 +150,12 @@ func (w *world) observe() phase.Observation {
 		maps.Copy(o.Pods, w.older.pods)
 		o.RunActive = w.older.active
 	}
+	if phase.NeedsCredential(o, w.at) {
+		o.Credential = &phase.Credential{Token: "ghs_token"}
+		if w.IntN(4) == 0 {
+			o.Credential = &phase.Credential{Problem: problem.Transient(v1alpha1.ReasonGitHubUnavailable, "502")}
+		}
+	}
 	w.older.before, w.older.pods, w.older.active = maps.Clone(w.before), maps.Clone(w.pods), w.active
 	return o
 }
@@ -157,6 +168,12 @@ func (w *world) reconcile(crash int) {
 	w.check(o, plan)
 	step := 0
 	killed := func() bool { step++; return crash == step }
+	if plan.CreateCredential != nil {
+		if killed() {
+			return
+		}
+		w.secrets[plan.CreateCredential.Name] = true
+	}
 	for _, pod := range plan.CreatePods {
 		if killed() {
 			return
@@ -166,11 +183,18 @@ func (w *world) reconcile(crash int) {
 			w.pods[pod.Name] = pod
 		}
 	}
+	for _, name := range plan.RemoveCredentials {
+		if killed() {
+			return
+		}
+		delete(w.secrets, name)
+	}
 	if killed() {
 		return
 	}
 	if !equality.Semantic.DeepEqual(w.phase.Status, plan.Status) {
-		if w.phase.Status.State == plan.Status.State && w.phase.Status.Rollback == nil && plan.Status.Rollback == nil {
+		same := w.phase.Status.State == plan.Status.State && w.phase.Status.Rollback == nil && plan.Status.Rollback == nil
+		if same || (o.Credential != nil && o.Credential.Problem != nil) {
 			w.told++
 		}
 		w.checkRetry(plan.Status)
@@ -240,6 +264,14 @@ func (w *world) check(o phase.Observation, plan phase.Plan) {
 	}
 }
 
+// checkSecrets: none is left when the phase has ended.
+func (w *world) checkSecrets() {
+	w.t.Helper()
+	if w.phase.Status.State.Terminal() && len(w.secrets) > 0 {
+		w.t.Errorf("the phase is %s and leaves %v", w.phase.Status.State, w.secrets)
+	}
+}
+
 // checkRetry: only the cluster's failures are tried again, and a ci.sh that had started only where that is allowed.
 func (w *world) checkRetry(after v1alpha1.PhaseStatus) {
 	w.t.Helper()
@@ -283,6 +315,7 @@ func TestAnyOrderOfEvents(t *testing.T) {
 				}
 			}
 			w.checkEnd()
+			w.checkSecrets()
 			limit := 3
 			if w.phase.Status.Rollback != nil {
 				limit++

@@ -60,7 +60,9 @@ type Material struct {
 	Class    *v1alpha1.BuilderClass
 	Commit   Commit
 	CloneURL string
-	Workflow Workflow
+	// CredentialKind is what the link's Secret holds; "" without one.
+	CredentialKind v1alpha1.CredentialKind
+	Workflow       Workflow
 	// Services are the images that a deployment phase shall bring.
 	Services []v1alpha1.ServiceImage
 	// Env are the run's own variables.
@@ -149,7 +151,7 @@ func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha
 		Resources: cmp.Or(builder.Resources, m.Class.Spec.Resources).DeepCopy(),
 	}
 	if m.Link.Spec.SecretRef != nil {
-		spec.CredentialSecret = m.Link.Spec.SecretRef.Name
+		spec.CredentialSecret, spec.CredentialKind = m.Link.Spec.SecretRef.Name, m.CredentialKind
 	}
 	if builder.Fleet != v1alpha1.FleetTenant && !m.Workflow.LocalFleet {
 		spec.NodeSelector = maps.Clone(m.Class.Spec.NodeSelector)

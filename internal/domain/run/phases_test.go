@@ -34,6 +34,16 @@ func TestBuildPhases(t *testing.T) {
 	golden(t, "phases.yaml", got)
 }
 
+func TestAPhaseTellsWhatItsSecretHolds(t *testing.T) {
+	for _, kind := range []v1alpha1.CredentialKind{v1alpha1.CredentialToken, v1alpha1.CredentialApp} {
+		m := newMaterial(template("BUILD", 0, v1alpha1.PhaseExecution))
+		m.Link.Spec.SecretRef, m.CredentialKind = &v1alpha1.ObjectName{Name: "github"}, kind
+		if got := run.BuildPhases(newRun(), *m)[0].Spec.Execution; got.CredentialSecret != "github" || got.CredentialKind != kind {
+			t.Errorf("%+v, want %s", got, kind)
+		}
+	}
+}
+
 func TestPhasesWaitForTheNextLowerOrder(t *testing.T) {
 	names := map[string][]string{}
 	for _, phase := range run.BuildPhases(newRun(), *newMaterial(
