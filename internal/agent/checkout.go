@@ -25,6 +25,7 @@ type request struct {
 	url   string // http or https, without credentials
 	sha   string // 40 hexadecimal digits
 	token string // "" for a public repository
+	roots string // file of certificates to trust; "" for git's own
 }
 
 // checkout fetches the commit that the Pod's variables name into paths.Source and leaves its word for exec.
@@ -58,6 +59,12 @@ func fetch(ctx context.Context, paths Paths, log *logWriter) contract.Report {
 	if err != nil {
 		return failure(contract.ClassConfig, contract.ReasonInvalidRequest, "%v", err)
 	}
+	roots, remove, err := writeRoots(os.Getenv(contract.VarCABundle))
+	if err != nil {
+		return agentFailed("%v", err)
+	}
+	defer remove()
+	req.roots = roots
 	if err := makeRepository(paths.Source, req.url); err != nil {
 		return agentFailed("make the repository in %s: %v", paths.Source, err)
 	}

@@ -122,6 +122,9 @@ func gitEnvironment(req request) []string {
 			env = append(env, name+"="+value)
 		}
 	}
+	if req.roots != "" { // the last one counts
+		env = append(env, "GIT_SSL_CAINFO="+req.roots)
+	}
 	config := [][2]string{
 		{"protocol.allow", "never"}, {"protocol.http.allow", "always"}, {"protocol.https.allow", "always"},
 		{"http.followRedirects", "false"}, {"http.lowSpeedLimit", "1"}, {"http.lowSpeedTime", "60"},
@@ -153,6 +156,9 @@ var causes = []struct {
 	{regexp.MustCompile(`repository '.*' not found|Repository not found|returned error: (404|410)`),
 		contract.ReasonRepositoryNotFound, contract.ClassConfig,
 		"there is no repository %[2]s, or the token may not see it: check its name in the link, and the token's access"},
+	{regexp.MustCompile(`certificate verif|SSL certificate problem`),
+		contract.ReasonCheckoutFailed, contract.ClassConfig,
+		"the certificate of %[2]s is not trusted: a cluster admin gives the manager the host's CA with --github-ca-file"},
 	{regexp.MustCompile(`returned error: 30\d|unable to update url base from redirection`),
 		contract.ReasonRepositoryNotFound, contract.ClassConfig,
 		"%[2]s has moved: put the repository's new name into the link (redirects are not followed, for the token's sake)"},
