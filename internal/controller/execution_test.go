@@ -78,7 +78,8 @@ var _ = Describe("An execution phase", func() {
 		Expect(build).To(And(HaveField("Name", "build"), HaveField("Image", "builder:v1"), HaveField("Command", []string{"/katkit/katkit-agent", "exec"})))
 		Expect(checkout.Env).To(ConsistOf(
 			corev1.EnvVar{Name: "KATKIT_REPO_URL", Value: host.CloneURL + t.repository.Name() + ".git"},
-			corev1.EnvVar{Name: "GIT_SHA", Value: phase.Spec.SHA}))
+			corev1.EnvVar{Name: "GIT_SHA", Value: phase.Spec.SHA},
+			corev1.EnvVar{Name: "KATKIT_CA_BUNDLE", Value: caBundle()}))
 		Expect(build.Env).To(ContainElements(
 			corev1.EnvVar{Name: "REPLICA_ID", Value: "0"},
 			corev1.EnvVar{Name: "PRICE", Value: "$$5 $$(HOME)"}), "what the kubelet would expand is escaped")

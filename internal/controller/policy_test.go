@@ -59,6 +59,10 @@ func policiesAreInForce() {
 	Eventually(func() bool {
 		return refusedBy("katkit-manager-asks", as(managerConfig).Create(ctx, run.DeepCopy(), client.DryRunAll))
 	}).Should(BeTrue())
+	Eventually(func() bool {
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: apiNamespace, Name: "probe"}}
+		return refusedBy("katkit-manager-secrets", as(managerConfig).Create(ctx, secret, client.DryRunAll))
+	}).Should(BeTrue())
 	phase := aPhase(func(p *v1alpha1.Phase) { p.Name = "probe" })
 	create(phase)
 	Eventually(func() error { return k8s.Patch(ctx, phase.DeepCopy(), merge(approval), client.DryRunAll) }).Should(Succeed())

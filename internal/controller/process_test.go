@@ -32,7 +32,7 @@ type process struct {
 // startManager starts the manager as its own ServiceAccount. Like a new process it remembers nothing.
 func startManager() *process {
 	GinkgoHelper()
-	factory, err := github.NewFactory(github.Options{Hosts: []github.Host{host}})
+	factory, err := github.NewFactory(github.Options{Hosts: []github.Host{host}, CABundle: []byte(caBundle())})
 	Expect(err).NotTo(HaveOccurred())
 	p := &process{wire: &wire{}, ended: make(chan error, 1)}
 	settings := rest.CopyConfig(managerConfig)

@@ -5,11 +5,13 @@ package controller_test
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,6 +170,13 @@ func startGitHub() {
 	host, err = github.ParseHost("github.com=" + server.URL)
 	Expect(err).NotTo(HaveOccurred())
 }
+
+// caBundle is the manager's --github-ca-file: a certificate that nothing here needs.
+var caBundle = sync.OnceValue(func() string {
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+})
 
 func reader() fakegithub.Account {
 	return fakegithub.Account{Login: "katkit-bot", Repositories: map[string]fakegithub.Permission{"*": fakegithub.Read}}
