@@ -1,8 +1,14 @@
 package cli_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,6 +64,7 @@ func TestARepositoryIsLinked(t *testing.T) {
 	t.Run("what cannot be linked", func(t *testing.T) { l.with(t).refusals() })
 	t.Run("linked, rejected, with another token", func(t *testing.T) { l.with(t).rotation() })
 	t.Run("what is there already", func(t *testing.T) { l.with(t).again() })
+	t.Run("a GitHub App", func(t *testing.T) { l.with(t).apps() })
 	t.Run("not told", func(t *testing.T) { l.with(t).untold() })
 }
 
@@ -123,7 +130,7 @@ func (l linking) rotation() {
 
 	// The same with another token waits for the next check, whatever is known.
 	verb = l.ann.begin(l.T, "link", "acme/shop", "--folder", "api", "--env", "BETA", "--token-file", l.second)
-	verb.said.Await(l.T, "for the link's next check, which is the first with the new token")
+	verb.said.Await(l.T, "for the link's next check, which is the first with the new credential")
 	l.secret("shop-api-github", secondToken)
 	select {
 	case code := <-verb.ended:
@@ -137,6 +144,57 @@ func (l linking) rotation() {
 		l.Errorf("exit code %d, output %s%s", code, verb.out, verb.said)
 	}
 	l.noToken(verb.out.String() + verb.said.String())
+}
+
+// apps puts a GitHub App in the place of the token, and a token in that of the App.
+func (l linking) apps() {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		l.Fatal(err)
+	}
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	file := filepath.Join(l.TempDir(), "key.pem")
+	write(l.T, file, text)
+	link := []string{"link", "acme/shop", "--folder", "api", "--env", "BETA", "--tenant", tenant, "--wait=false"}
+	app := []string{"--app-id", "42", "--app-installation-id", "7", "--app-private-key-file", file}
+	for name, c := range map[string]struct {
+		args []string
+		said string
+	}{
+		"a token, too": {append(slices.Clone(app), "--token-file", l.first), "none of the others can be"},
+		"no key":       {app[:4], "must all be set"},
+		"a wrong key":  {append(slices.Clone(app[:5]), l.first), "is not an RSA private key in PEM"},
+	} {
+		out, said, code := l.ann.run(l.T, append(slices.Clone(link), c.args...)...)
+		if code != 2 || out != "" || !strings.Contains(said, c.said) {
+			l.Errorf("%s: exit code %d, output %s, said %s", name, code, out, said)
+		}
+		l.noToken(out + said)
+	}
+	l.secret("shop-api-github", secondToken)
+	for _, c := range []struct {
+		args []string
+		want map[string]string
+	}{
+		{app, map[string]string{"githubAppID": "42", "githubAppInstallationID": "7", "githubAppPrivateKey": text}},
+		{[]string{"--token-file", l.second}, map[string]string{"token": secondToken}},
+	} {
+		out, said, code := l.ann.run(l.T, append(slices.Clone(link), c.args...)...)
+		if code != 0 || out != "secret/shop-api-github configured\ntenantrepolink.katkit.dev/shop-api unchanged\n" || strings.Contains(out+said, text[40:80]) {
+			l.Errorf("exit code %d, output %s, said %s", code, out, said)
+		}
+		var secret corev1.Secret
+		if err := l.admin.Get(l.Context(), client.ObjectKey{Namespace: tenant, Name: "shop-api-github"}, &secret); err != nil {
+			l.Fatal(err)
+		}
+		got := map[string]string{}
+		for key, value := range secret.Data {
+			got[key] = string(value)
+		}
+		if !maps.Equal(got, c.want) {
+			l.Errorf("the Secret has the keys %v", slices.Sorted(maps.Keys(got)))
+		}
+	}
 }
 
 // again asks for the link that is there, and for others of its name.

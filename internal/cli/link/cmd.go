@@ -3,7 +3,7 @@
 //	check what was typed ──> observe ──> decide ──> act, as a dry run ──> act ──> wait until Ready tells
 //
 // What always holds: one TenantRepoLink and one Secret are made at most, and nothing unless the API server takes both; the
-// only thing that is ever changed is the token of a Secret that this verb has made; a token is never printed.
+// only thing that is ever changed is the token or the App of a Secret that this verb has made; a token or key is never printed.
 package link
 
 import (
@@ -33,6 +33,9 @@ The repository is OWNER/REPO, or the address of its page, or what git clones fro
 Secret that is named after the link; the same command with another token replaces it. The token has to read the
 repository's contents and pull requests, nothing more. A public repository needs none.
 
+With --app-id, --app-installation-id and --app-private-key-file it is a GitHub App that reads the repository, with tokens of
+an hour for this repository alone; the same command with another key replaces it.
+
 A link that is there already stays as it is: it has to be what is asked for.
 
 Exit code: 0 the link works, 1 it does not, and says why, 2 it could not be told, or nothing was made, 130 stopped by Ctrl-C.
@@ -43,6 +46,9 @@ const example = `  # With the token in a file
 
   # With the token of GitHub's command line
   gh auth token | kubectl katkit link acme/taskrunner --token-file - -n d-taskrunner
+
+  # With a GitHub App
+  kubectl katkit link acme/taskrunner --app-id 12345 --app-installation-id 67890 --app-private-key-file FILE.pem -n d-taskrunner
 
   # One service of a monorepo, at another branch, with the token of a Secret that is there
   kubectl katkit link acme/shop --folder services/api --branch develop --secret github -n d-shop
@@ -83,12 +89,16 @@ func NewCommand(streams genericiooptions.IOStreams, connect cli.Connect) *cobra.
 	flags.StringVar(&o.host, "host", "", "the GitHub (default that of the address, else github.com)")
 	flags.StringVar(&o.name, "name", "", "the name of the link (default made of the repository's and the folder)")
 	flags.StringVar(&o.tokenFile, "token-file", "", "a file that holds a GitHub token and nothing else; - is the standard input")
-	flags.StringVar(&o.secret, "secret", "", "a Secret of the tenant that is there, with the token in its key token")
+	flags.Int64Var(&o.app.id, "app-id", 0, "the ID of a GitHub App, from its settings")
+	flags.Int64Var(&o.app.installation, "app-installation-id", 0, "where the App is installed: the number at the end of the address of the installation's page")
+	flags.StringVar(&o.app.keyFile, "app-private-key-file", "", "the .pem file of a private key of the App; - is the standard input")
+	flags.StringVar(&o.secret, "secret", "", "a Secret of the tenant that is there, with the token in its key token, or with a GitHub App")
 	flags.BoolVar(&wait, "wait", true, "wait until Katkit has checked the link")
 	flags.DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait")
 	flags.StringVar(&tenant, "tenant", "", "the same as --namespace")
-	command.MarkFlagsMutuallyExclusive("token-file", "secret")
-	for _, name := range []string{"branch", "folder", "env", "host", "name", "secret", "timeout", "tenant"} {
+	command.MarkFlagsMutuallyExclusive("token-file", "secret", "app-private-key-file")
+	command.MarkFlagsRequiredTogether("app-id", "app-installation-id", "app-private-key-file")
+	for _, name := range []string{"branch", "folder", "env", "host", "name", "secret", "timeout", "tenant", "app-id", "app-installation-id"} {
 		_ = command.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 	return command
@@ -96,7 +106,7 @@ func NewCommand(streams genericiooptions.IOStreams, connect cli.Connect) *cobra.
 
 // checkFlags tells what is wrong with the flags, and makes --tenant the namespace.
 func checkFlags(c *cobra.Command, tenant string, timeout time.Duration) error {
-	for _, name := range []string{"tenant", "token-file", "secret", "name", "branch", "host"} { // an unset variable of a script
+	for _, name := range []string{"tenant", "token-file", "app-private-key-file", "secret", "name", "branch", "host"} { // an unset variable of a script
 		if flag := c.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
 			return fmt.Errorf("--%s is empty: give it a value, or leave it out", name)
 		}
@@ -146,17 +156,28 @@ func (o options) link(ctx context.Context, streams genericiooptions.IOStreams, c
 	return await(ctx, streams, live, made, timeout)
 }
 
-// objects are the link that the flags ask for, and its Secret; nil when there is no token. Both are without a namespace.
+// objects are the link that the flags ask for, and its Secret; nil when there is no token and no App. Both are without a
+// namespace.
 func (o options) objects(streams genericiooptions.IOStreams) (*v1alpha1.TenantRepoLink, *corev1.Secret, error) {
 	link, err := o.wanted()
-	if err != nil || o.tokenFile == "" {
-		return link, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.app.given() {
+		data, err := o.app.read(streams)
+		if err != nil {
+			return nil, nil, err
+		}
+		return link, newSecret(link, data), nil
+	}
+	if o.tokenFile == "" {
+		return link, nil, nil
 	}
 	token, err := ReadToken(streams, o.tokenFile)
 	if err != nil {
 		return nil, nil, err
 	}
-	return link, newSecret(link, token), nil
+	return link, newSecret(link, map[string][]byte{v1alpha1.SecretKeyToken: []byte(token)}), nil
 }
 
 // await waits until Katkit has told whether the link works, and ends the verb with it.

@@ -1,7 +1,6 @@
 package link
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -57,7 +56,7 @@ func decide(wanted *v1alpha1.TenantRepoLink, secret *corev1.Secret, found observ
 			return plan{}, err
 		}
 		p.secret = rotated
-		if bytes.Equal(found.secret.Data[v1alpha1.SecretKeyToken], secret.Data[v1alpha1.SecretKeyToken]) {
+		if sameCredential(found.secret.Data, secret.Data) {
 			p.secret = unchanged
 		}
 	}
@@ -133,12 +132,12 @@ func secretName(spec *v1alpha1.TenantRepoLinkSpec) string {
 	return spec.SecretRef.Name
 }
 
-// checkSecret tells why the token of a Secret is not to be replaced.
+// checkSecret tells why what a Secret holds is not to be replaced.
 func checkSecret(found *corev1.Secret) error {
 	name, namespace := text.Line(found.Name), text.Line(found.Namespace)
 	switch {
 	case found.Labels[v1alpha1.LabelManagedBy] != v1alpha1.ManagedBy:
-		return fmt.Errorf("the Secret %s/%s is there already, and this command did not make it. Nothing was changed. Use its token with --secret %s, or make another link with --name",
+		return fmt.Errorf("the Secret %s/%s is there already, and this command did not make it. Nothing was changed. Use what it holds with --secret %s, or make another link with --name",
 			namespace, name, name)
 	case found.DeletionTimestamp != nil:
 		return fmt.Errorf("the Secret %s/%s is being deleted: try again when it is gone", namespace, name)

@@ -19,6 +19,7 @@ func TestWanted(t *testing.T) {
 		"as little as can be":     {o: options{address: "acme/Shop.js"}, want: "shop-js github.com acme/Shop.js main [] [] []"},
 		"all flags":               {o: options{address: "acme/shop", branch: "b", folder: "/x/Y_z/", env: "BETA", host: "GIT.example.com", secret: "s"}, want: "shop-x-y-z git.example.com acme/shop b [x/Y_z] [BETA] [s]"},
 		"a token":                 {o: options{address: "acme/shop", tokenFile: "-"}, want: "shop github.com acme/shop main [] [] [shop-github]"},
+		"an App":                  {o: options{address: "acme/shop", app: app{42, 7, "f"}}, want: "shop github.com acme/shop main [] [] [shop-github]"},
 		"a token and a name":      {o: options{address: "acme/shop", tokenFile: "f", name: "web", folder: "x"}, want: "web github.com acme/shop main [x] [] [web-github]"},
 		"an address with a tree":  {o: options{address: "https://git.example.com/acme/shop/tree/dev"}, want: "shop git.example.com acme/shop dev [] [] []"},
 		"a tree with a folder":    {o: options{address: "https://github.com/acme/shop/tree/dev/api", branch: "dev"}, want: "shop-api github.com acme/shop dev [api] [] []"},
@@ -64,6 +65,9 @@ func TestDecide(t *testing.T) {
 		"the link is there":            {change: func(o *observation) { o.secret = nil }, want: plan{unchanged, created}},
 		"the Secret is there":          {change: func(o *observation) { o.link = nil }, want: plan{created, unchanged}},
 		"another token":                {change: func(o *observation) { o.secret.Data["token"] = []byte("old") }, want: plan{unchanged, rotated}},
+		"an App instead of a token":    {change: func(o *observation) { o.secret.Data = map[string][]byte{"githubAppID": []byte("42")} }, want: plan{unchanged, rotated}},
+		"an App beside the token":      {change: func(o *observation) { o.secret.Data["githubAppID"] = []byte("42") }, want: plan{unchanged, rotated}},
+		"a webhook's secret, too":      {change: func(o *observation) { o.secret.Data["webhookSecret"] = []byte("x") }, want: plan{unchanged, unchanged}},
 		"no token in the Secret":       {change: func(o *observation) { o.secret.Data = nil }, want: plan{unchanged, rotated}},
 		"no token is wanted":           {change: func(o *observation) { o.link.Spec.SecretRef, o.secret = nil, nil }, public: true, want: plan{unchanged, ""}},
 		"the same in other letters":    {change: func(o *observation) { o.link.Spec.Repository = "Acme/SHOP" }, want: plan{unchanged, unchanged}},
@@ -79,7 +83,7 @@ func TestDecide(t *testing.T) {
 		"another Secret in the link":   {change: func(o *observation) { o.link.Spec.SecretRef.Name = "github" }, refused: "  secretRef: it has github, you ask for shop-github\n"},
 		"more than one difference":     {change: func(o *observation) { o.link.Spec.Host, o.link.Spec.Env = "git.example.com", "" }, refused: "host: it has git.example.com, you ask for github.com\n  env: it has none"},
 		"a link that is being deleted": {change: func(o *observation) { o.link.DeletionTimestamp = &now }, refused: "TenantRepoLink d-shop/shop is being deleted"},
-		"a Secret of somebody else":    {change: func(o *observation) { o.secret.Labels = nil }, refused: "the Secret d-shop/shop-github is there already, and this command did not make it. Nothing was changed. Use its token with --secret shop-github"},
+		"a Secret of somebody else":    {change: func(o *observation) { o.secret.Labels = nil }, refused: "the Secret d-shop/shop-github is there already, and this command did not make it. Nothing was changed. Use what it holds with --secret shop-github"},
 		"a Secret that is being deleted": {change: func(o *observation) { o.secret.DeletionTimestamp = &now },
 			refused: "the Secret d-shop/shop-github is being deleted"},
 	} {
@@ -89,7 +93,7 @@ func TestDecide(t *testing.T) {
 				t.Fatal(err)
 			}
 			wanted.Namespace = "d-shop"
-			secret := newSecret(wanted, github)
+			secret := newSecret(wanted, map[string][]byte{"token": []byte(github)})
 			secret.Namespace = "d-shop"
 			found := observation{
 				namespace: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "d-shop", Labels: map[string]string{v1alpha1.LabelTenant: "d-shop"}}},

@@ -113,11 +113,19 @@ func act(ctx context.Context, live client.Client, wanted *v1alpha1.TenantRepoLin
 	return link, nil
 }
 
-// rotate replaces the token of a Secret, unless the Secret has changed since it was read.
+// rotate replaces the token or the App of a Secret, unless the Secret has changed since it was read.
 func rotate(ctx context.Context, live client.Client, found, secret *corev1.Secret) error {
+	data := map[string]any{}
+	for _, key := range credentialKeys() {
+		if value, wanted := secret.Data[key]; wanted {
+			data[key] = value
+		} else {
+			data[key] = nil // a token and an App exclude each other
+		}
+	}
 	body, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": found.UID, "resourceVersion": found.ResourceVersion},
-		"data":     secret.Data,
+		"data":     data,
 	})
 	if err != nil {
 		return fmt.Errorf("making the patch: %w", err)
@@ -147,11 +155,16 @@ func explain(err error, verb, resource, namespace string) error {
 	return find.Explain(err, fmt.Sprintf("%s %s in namespace %s", verb, resource, namespace))
 }
 
-// hide takes the token out of what the API server said, or a webhook behind it.
+// hide takes the token or the key out of what the API server said, or a webhook behind it.
 func hide(err error, secret *corev1.Secret) error {
-	token := secret.Data[v1alpha1.SecretKeyToken]
+	var secrets []string
+	for _, key := range []string{v1alpha1.SecretKeyToken, v1alpha1.SecretKeyAppPrivateKey} {
+		if value := secret.Data[key]; len(value) > 0 {
+			secrets = append(secrets, string(value), "…", base64.StdEncoding.EncodeToString(value), "…")
+		}
+	}
 	said := err.Error()
-	clean := strings.NewReplacer(string(token), "…", base64.StdEncoding.EncodeToString(token), "…").Replace(said)
+	clean := strings.NewReplacer(secrets...).Replace(said)
 	if clean == said {
 		return err
 	}

@@ -47,7 +47,7 @@ func refusedLines(link *v1alpha1.TenantRepoLink) []string {
 // waitingLine tells what is waited for.
 func waitingLine(link *v1alpha1.TenantRepoLink, stale bool, timeout time.Duration) string {
 	if stale {
-		return fmt.Sprintf("waiting up to %s for the link's next check, which is the first with the new token; it is checked every %s", short(timeout), short(interval(link)))
+		return fmt.Sprintf("waiting up to %s for the link's next check, which is the first with the new credential; it is checked every %s", short(timeout), short(interval(link)))
 	}
 	return fmt.Sprintf("waiting up to %s for Katkit to check the link", short(timeout))
 }
@@ -59,7 +59,7 @@ func untoldError(link *v1alpha1.TenantRepoLink, stale bool, timeout time.Duratio
 	if condition != nil {
 		said = text.Line(fmt.Sprintf("Ready is %s, %s: %s", condition.Status, condition.Reason, condition.Message))
 		if stale {
-			said = "it has not been checked with the new token yet. Before, " + said
+			said = "it has not been checked with the new credential yet. Before, " + said
 		}
 	}
 	return fmt.Errorf("TenantRepoLink %s is there, but after %s it is not known whether it works: %s\nThe link stays: %s shows whether it works",

@@ -35,7 +35,7 @@ func ReadToken(streams genericiooptions.IOStreams, name string) (string, error) 
 				" It is in your shell's history now: revoke it, and make a new one")
 		}
 	}
-	content, err := readFile(streams, name)
+	content, err := readFile(streams, name, maxToken)
 	if err != nil {
 		return "", fmt.Errorf("reading the token: %w", err)
 	}
@@ -46,21 +46,25 @@ func ReadToken(streams genericiooptions.IOStreams, name string) (string, error) 
 	return token, nil
 }
 
-func readFile(streams genericiooptions.IOStreams, name string) ([]byte, error) {
+// readFile reads a file, or one byte more than limit of it.
+func readFile(streams genericiooptions.IOStreams, name string, limit int64) ([]byte, error) {
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
 			return nil, err
 		}
 		defer file.Close()
-		return io.ReadAll(io.LimitReader(file, maxToken+1))
+		return io.ReadAll(io.LimitReader(file, limit+1))
 	}
 	if file, ok := streams.In.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		if limit != maxToken {
+			return nil, errors.New("the standard input is a terminal, where a key cannot be typed: name its file")
+		}
 		fmt.Fprint(streams.ErrOut, "GitHub token (it is not shown): ")
 		defer fmt.Fprintln(streams.ErrOut)
 		return term.ReadPassword(int(file.Fd()))
 	}
-	return io.ReadAll(io.LimitReader(streams.In, maxToken+1))
+	return io.ReadAll(io.LimitReader(streams.In, limit+1))
 }
 
 // checkToken tells what is wrong with a token, and what to do; "" when nothing is. It has no part of the token in it.

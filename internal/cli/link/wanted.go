@@ -24,6 +24,7 @@ type options struct {
 	address, branch, folder, env, host, name string
 	// secret is the name of one that is there; tokenFile where the token of a new one is read from.
 	secret, tokenFile string
+	app               app
 }
 
 // wanted makes the link that the flags ask for, without its namespace.
@@ -58,7 +59,7 @@ func (o options) wanted() (*v1alpha1.TenantRepoLink, error) {
 		},
 	}
 	secret := o.secret
-	if o.tokenFile != "" {
+	if o.tokenFile != "" || o.app.given() {
 		secret = name + secretSuffix
 	}
 	if secret != "" {
@@ -67,14 +68,14 @@ func (o options) wanted() (*v1alpha1.TenantRepoLink, error) {
 	return link, nil
 }
 
-// newSecret makes the Secret that a link names of a token, without its namespace.
-func newSecret(link *v1alpha1.TenantRepoLink, token string) *corev1.Secret {
+// newSecret makes the Secret that a link names of a token or an App, without its namespace.
+func newSecret(link *v1alpha1.TenantRepoLink, data map[string][]byte) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: link.Spec.SecretRef.Name, Labels: map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy},
 		},
 		Type: corev1.SecretTypeOpaque,
-		Data: map[string][]byte{v1alpha1.SecretKeyToken: []byte(token)},
+		Data: data,
 	}
 }
 
