@@ -50,7 +50,7 @@ var _ = Describe("A run that is cancelled", func() {
 		t := newTenant()
 		t.commit(workflow(execution("BUILD", 0)))
 		t.link()
-		Eventually(func() int { return len(requestsFor(t.repository.Name())) }).ShouldNot(BeZero())
+		t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady) // its own look is over
 		asked := len(requestsFor(t.repository.Name()))
 		t.run(func(r *v1alpha1.CIRun) { r.Spec.Cancelled = true })
 		t.runIs(v1alpha1.RunCancelled)
