@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -114,7 +115,7 @@ func (w *appWorld) tap(next http.Handler) http.Handler {
 		w.note(sent)
 		if w.echo {
 			out.WriteHeader(http.StatusInternalServerError)
-			json.NewEncoder(out).Encode(map[string]string{"message": "crashed at " + sent})
+			out.Write([]byte(`{"message": "crashed at ` + sent + `"}`))
 			return
 		}
 		if r.Method != http.MethodPost {
@@ -138,9 +139,7 @@ func (w *appWorld) tap(next http.Handler) http.Handler {
 			w.minted = append(w.minted, asked)
 			w.mu.Unlock()
 		}
-		for name, values := range answer.Header() {
-			out.Header()[name] = values
-		}
+		maps.Copy(out.Header(), answer.Header())
 		out.WriteHeader(answer.Code)
 		out.Write(answer.Body.Bytes())
 	})

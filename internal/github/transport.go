@@ -53,14 +53,14 @@ func (t *authorizing) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil || response.StatusCode != http.StatusUnauthorized || (request.Body != nil && request.GetBody == nil) || !t.tokens.reject(token) {
 		return response, err
 	}
+	response.Body.Close()
 	again := request
 	if request.GetBody != nil {
 		again = request.Clone(request.Context())
 		if again.Body, err = request.GetBody(); err != nil {
-			return response, nil
+			return nil, err
 		}
 	}
-	response.Body.Close()
 	_, response, err = t.send(again)
 	return response, err
 }
