@@ -87,8 +87,9 @@ type TenantRepoLinkSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	Env string `json:"env,omitempty"`
 
-	// secretRef names the Secret of this namespace whose key `token` is the GitHub token. Absent: the
-	// repository is read without a token, which only a public one allows.
+	// secretRef names the Secret of this namespace whose key `token` is the GitHub token, or whose keys `githubAppID`,
+	// `githubAppInstallationID` and `githubAppPrivateKey` are a GitHub App. Absent: the repository is read without a token,
+	// which only a public one allows.
 	// +optional
 	SecretRef *ObjectName `json:"secretRef,omitempty"`
 
