@@ -174,7 +174,7 @@ func (s RunState) Terminal() bool { return s == RunSucceeded || s == RunFailed |
 
 // CIRunStatus is how far a run is.
 type CIRunStatus struct {
-	// conditions of the run: Succeeded.
+	// conditions of the run: Succeeded, and Reported when it has ended and GitHub shows that, or refuses to.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -31,7 +31,8 @@ const long = `Link a GitHub repository to a tenant, and wait until Katkit has fo
 
 The repository is OWNER/REPO, or the address of its page, or what git clones from. With --token-file the token is kept in a
 Secret that is named after the link; the same command with another token replaces it. The token has to read the
-repository's contents and pull requests, nothing more. A public repository needs none.
+repository's contents and pull requests, and to write commit statuses and deployments if GitHub shall show how runs go. A
+public repository needs none to be read.
 
 With --app-id, --app-installation-id and --app-private-key-file it is a GitHub App that reads the repository, with tokens of
 an hour for this repository alone; the same command with another key replaces it.

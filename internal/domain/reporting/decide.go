@@ -28,7 +28,7 @@ type Plan struct {
 	Find, Look bool
 	// Deploy: the deployment is to be made.
 	Deploy bool
-	// Progress: how far the deployment is is to be sent.
+	// Progress: the state of the deployment is to be sent.
 	Progress bool
 }
 
