@@ -93,6 +93,17 @@ func (t *tenant) posts() int {
 	return count
 }
 
+// reports are the calls that reports cost.
+func (t *tenant) reports() []string {
+	var calls []string
+	for _, request := range requestsFor(t.repository.Name()) {
+		if strings.Contains(request.Path, "/statuses") || strings.Contains(request.Path, "/deployments") {
+			calls = append(calls, request.Method+" "+request.Path)
+		}
+	}
+	return calls
+}
+
 // staysQuiet checks that neither GitHub nor the API server is told anything more, once the builder Pods are removed.
 func (t *tenant) staysQuiet() {
 	GinkgoHelper()
@@ -135,6 +146,7 @@ var _ = Describe("GitHub shows a run", func() {
 			HaveField("SHA", run.Status.SHA), HaveField("Environment", "DEV"), HaveField("Task", "katkit/team-"+t.namespace+"/app"),
 			HaveField("Payload", MatchJSON(fmt.Sprintf(`{"run": "run", "runUID": %q}`, run.UID))))))
 		Expect(t.states()).To(Equal([]string{"in_progress", "success"}))
+		Expect(t.reports()).To(HaveLen(1+7+1+3), "one look and each status; one look, the deployment and its two states")
 		Expect(t.events("CIRun", "run")).NotTo(ContainElement(ContainSubstring("Report")))
 		t.staysQuiet()
 	})
@@ -307,6 +319,27 @@ var _ = Describe("GitHub shows the end of a run", func() {
 		change(&corev1.Secret{}, t.namespace, writerSecret, func(s *corev1.Secret) { s.Data[v1alpha1.SecretKeyToken] = []byte(t.writer("second")) })
 		t.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
 		Expect(t.told()).To(ContainElements("BUILD success: succeeded in run run", "TEST success: succeeded in run run"))
+	})
+
+	It("though its token was replaced long after", func() {
+		t := reporting(execution("BUILD", 0))
+		t.run()
+		Eventually(t.told).Should(HaveLen(1))
+		gh.RevokeToken(t.writer("first"))
+		succeed(t.builder("BUILD"))
+		ended := t.runIs(v1alpha1.RunSucceeded)
+		Consistently(t.report).Should(BeNil(), "another token may be on its way")
+		before := ended.DeepCopy()
+		ended.Status.CompletionTime = new(metav1.NewTime(time.Now().Add(-time.Hour)))
+		Expect(k8s.Status().Patch(ctx, ended, client.MergeFrom(before))).To(Succeed())
+		Expect(t.isReported(metav1.ConditionFalse, v1alpha1.ReasonTokenRejected).Message).To(And(ContainSubstring("replace it with a valid one"), ContainSubstring("(token of Secret "+t.namespace+"/writer)")))
+		t.nudge()
+		t.linkIs(metav1.ConditionFalse, v1alpha1.ReasonTokenRejected)
+		gh.AddToken(t.writer("second"), fakegithub.Account{Login: "katkit-bot", Repositories: map[string]fakegithub.Permission{"*": fakegithub.Write}})
+		change(&corev1.Secret{}, t.namespace, writerSecret, func(s *corev1.Secret) { s.Data[v1alpha1.SecretKeyToken] = []byte(t.writer("second")) })
+		t.nudge()
+		t.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
+		Expect(t.told()).To(ContainElement("BUILD success: succeeded in run run"))
 	})
 })
 

@@ -65,7 +65,7 @@ func Due(run *v1alpha1.CIRun, link *v1alpha1.TenantRepoLink) bool {
 	}
 	ready := meta.FindStatusCondition(link.Status.Conditions, v1alpha1.ConditionReady)
 	return told.Status == metav1.ConditionFalse && aboutTheToken(told.Reason) &&
-		ready != nil && ready.Status == metav1.ConditionTrue && told.LastTransitionTime.Before(&ready.LastTransitionTime)
+		ready != nil && ready.Status == metav1.ConditionTrue && !ready.LastTransitionTime.Before(&told.LastTransitionTime)
 }
 
 // aboutTheToken tells whether a problem is one of a link that does not work, and that another token ends.
