@@ -321,6 +321,34 @@ var _ = Describe("GitHub shows the end of a run", func() {
 		Expect(t.told()).To(ContainElements("BUILD success: succeeded in run run", "TEST success: succeeded in run run"))
 	})
 
+	It("though its repository is renamed in the middle, before its link knows", func() {
+		t := reporting(execution("BUILD", 0))
+		t.run()
+		Eventually(t.told).Should(HaveLen(1))
+		Expect(gh.Rename(t.repository.Name(), t.repository.Name()+"-2")).To(Succeed())
+		succeed(t.builder("BUILD"))
+		t.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
+		Expect(t.told()).To(ContainElement("BUILD success: succeeded in run run"))
+	})
+
+	It("but never to another repository that took the name", func() {
+		t := reporting(execution("BUILD", 0))
+		t.run()
+		Eventually(t.told).Should(HaveLen(1))
+		katkit.stop()
+		name := t.repository.Name()
+		Expect(gh.DeleteRepository(name)).To(Succeed())
+		squatted, err := gh.CreateRepository(name, fakegithub.RepositoryOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		t.repository = squatted
+		t.commit()
+		katkit = startManager()
+		succeed(t.builder("BUILD"))
+		t.isReported(metav1.ConditionFalse, v1alpha1.ReasonRepositoryReplaced)
+		Expect(squatted.Sent().Statuses).To(BeEmpty())
+		Expect(t.posts()).To(Equal(1), "the one before")
+	})
+
 	It("though its token was replaced long after", func() {
 		t := reporting(execution("BUILD", 0))
 		t.run()
