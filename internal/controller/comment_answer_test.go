@@ -203,9 +203,10 @@ var _ = Describe("A link that obeys comments costs nothing", func() {
 		t.asks(1, "/katkit help", "+1")
 		Eventually(func() int {
 			t.nudge()
-			requests := requestsFor(t.repository.Name())
-			return requests[len(requests)-1].Status
+			lists := t.asked(http.MethodGet, "/issues/comments")
+			return lists[len(lists)-1].Status
 		}).Should(Equal(http.StatusNotModified))
+		t.look()
 		asked, writes := len(requestsFor(t.repository.Name())), len(katkit.wire.in(t.namespace))
 		t.nudge()
 		Eventually(func() int { return len(requestsFor(t.repository.Name())) }).Should(BeNumerically(">=", asked+4))

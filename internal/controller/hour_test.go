@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -14,6 +15,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/controller/link"
+	domain "katkit.dev/katkit/internal/domain/link"
 	"katkit.dev/katkit/internal/github"
 	"katkit.dev/katkit/internal/source"
 	"katkit.dev/katkit/test/fakegithub"
@@ -84,4 +86,38 @@ var _ = Describe("An hour without a webhook", func() {
 		t.hour(func(int) {})
 		Expect(t.paid() - before).To(BeNumerically("<=", 5), "the first look of a new process")
 	})
+
+	It("costs so little when it is busy that fifty links share a token", func() {
+		t := triggered(v1alpha1.TriggersSpec{Push: &v1alpha1.PushTrigger{}, PullRequest: &v1alpha1.PullRequestTrigger{Phases: []string{"BUILD", "TEST"}}})
+		t.roles(map[string]fakegithub.Role{"ann": fakegithub.RoleWrite})
+		t.look()
+		before := t.paid()
+		name := domain.RunName(linkName, domain.Key(v1alpha1.TriggerPush, t.commit(map[string]string{"a": "1"})))
+		t.nudge()
+		succeed(t.podOf(name, "BUILD"))
+		succeed(t.podOf(name, "TEST"))
+		t.imageBecomes(appName, t.newImage(appName))
+		t.rollOut(appName)
+		t.reported(name)
+		push := t.paid() - before
+
+		before = t.paid()
+		name = domain.RunName(linkName, domain.Key(v1alpha1.TriggerPullRequest, t.commitTo("topic", map[string]string{"b": "1"})))
+		t.open(fakegithub.PullRequest{Title: "Topic", Author: "ann", Head: "topic"})
+		t.nudge()
+		succeed(t.podOf(name, "BUILD"))
+		succeed(t.podOf(name, "TEST"))
+		t.reported(name)
+		pull := t.paid() - before
+		AddReportEntry(fmt.Sprintf("%d calls for a push that is built, tested, deployed and reported, %d for a pull request that is built, tested and reported", push, pull))
+		Expect(50*push).To(BeNumerically("<=", 1000), "a push an hour to each of fifty links")
+	})
 })
+
+// reported waits until GitHub shows how a run of a name ended.
+func (t *tenant) reported(name string) {
+	GinkgoHelper()
+	Eventually(func() []metav1.Condition { return get(&v1alpha1.CIRun{}, t.namespace, name).Status.Conditions }).Should(ContainElement(
+		And(HaveField("Type", v1alpha1.ConditionReported), HaveField("Status", metav1.ConditionTrue))))
+	Expect(t.stateOf(name)).To(Equal(v1alpha1.RunSucceeded))
+}

@@ -34,7 +34,16 @@ func (c *Client) Branch(ctx context.Context, repository, branch string) (Commit,
 	if err := c.get(ctx, repository, what, "/branches/"+url.PathEscape(branch), &answer); err != nil {
 		return Commit{}, err
 	}
-	return c.commit(repository, what, answer.GetCommit())
+	commit, err := c.commit(repository, what, answer.GetCommit())
+	if err == nil {
+		c.keep(repository, commit)
+	}
+	return commit, err
+}
+
+// keep remembers a commit, which never changes.
+func (c *Client) keep(repository string, commit Commit) {
+	c.cache.entries.put(keyOf(c.account, "commit", c.host.Name, repository, commit.SHA), commit, commit.cost())
 }
 
 // Commit returns the commit of a full sha (40 hex digits). A commit that the repository has not is an
@@ -44,8 +53,7 @@ func (c *Client) Commit(ctx context.Context, repository, sha string) (Commit, er
 	if !validSHA(sha) {
 		return Commit{}, c.malformed(repository, what, "a commit is named by its full sha of 40 hex digits in lower case")
 	}
-	key := keyOf(c.account, "commit", c.host.Name, repository, sha)
-	if known, ok := c.cache.entries.get(key); ok {
+	if known, ok := c.cache.entries.get(keyOf(c.account, "commit", c.host.Name, repository, sha)); ok {
 		return known.(Commit), nil
 	}
 	var answer gogithub.RepositoryCommit
@@ -57,7 +65,7 @@ func (c *Client) Commit(ctx context.Context, repository, sha string) (Commit, er
 	if err != nil {
 		return Commit{}, err
 	}
-	c.cache.entries.put(key, commit, commit.cost())
+	c.keep(repository, commit)
 	return commit, nil
 }
 
@@ -84,6 +92,7 @@ func (c *Client) History(ctx context.Context, repository, sha string, n int) ([]
 			return nil, err
 		}
 		commits = append(commits, commit)
+		c.keep(repository, commit)
 		cost += commit.cost()
 	}
 	c.cache.entries.put(key, slices.Clone(commits), cost)
