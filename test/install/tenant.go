@@ -60,9 +60,12 @@ func (c *Cluster) NewLink(namespace, name, repository string) *v1alpha1.TenantRe
 	}
 }
 
-// Link applies a link and waits until it is ready; link then holds what the cluster has. The error of one that does not
-// become ready in a minute tells why.
+// Link makes a link and waits until it is ready; link then holds what the cluster has. One that is there is replaced, since the stand-in
+// may have lost the repository that it knows. The error of one that does not become ready in a minute tells why.
 func (c *Cluster) Link(ctx context.Context, link *v1alpha1.TenantRepoLink) error {
+	if err := c.Client.Delete(ctx, link.DeepCopy()); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting link %s/%s of before: %w", link.Namespace, link.Name, err)
+	}
 	if err := c.Apply(ctx, link); err != nil {
 		return err
 	}
