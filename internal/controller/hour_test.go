@@ -84,7 +84,7 @@ var _ = Describe("An hour without a webhook", func() {
 		t := triggered(v1alpha1.TriggersSpec{Push: &v1alpha1.PushTrigger{}, PullRequest: &v1alpha1.PullRequestTrigger{}})
 		before := t.paid()
 		t.hour(func(int) {})
-		Expect(t.paid() - before).To(BeNumerically("<=", 5), "the first look of a new process")
+		Expect(t.paid()-before).To(BeNumerically("<=", 5), "the first look of a new process")
 	})
 
 	It("costs so little when it is busy that fifty links share a token", func() {
