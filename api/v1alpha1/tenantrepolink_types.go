@@ -87,6 +87,13 @@ type TenantRepoLinkSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	Env string `json:"env,omitempty"`
 
+	// environmentURL is where people reach the service in this tenant. GitHub shows it with deployments of the link.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self == '' || (isURL(self) && url(self).getScheme() in ['https', 'http'] && url(self).getHost() != '')",message="environmentURL is an address such as https://app.example.com"
+	EnvironmentURL string `json:"environmentURL,omitempty"`
+
 	// secretRef names the Secret of this namespace whose key `token` is the GitHub token, or whose keys `githubAppID`,
 	// `githubAppInstallationID` and `githubAppPrivateKey` are a GitHub App. Absent: the repository is read without a token,
 	// which only a public one allows.

@@ -79,6 +79,10 @@ func folder(path string) *v1alpha1.TenantRepoLink {
 	return linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.FolderPath = path })
 }
 
+func address(url string) *v1alpha1.TenantRepoLink {
+	return linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.EnvironmentURL = url })
+}
+
 func templates(types ...v1alpha1.PhaseType) []v1alpha1.PhaseTemplate {
 	var phases []v1alpha1.PhaseTemplate
 	for i, t := range types {
@@ -152,6 +156,18 @@ var _ = Describe("The API server, when somebody applies", func() {
 		Entry("a folder by detours", folder("/api/../../x"), "folderPath has no '.' or '..' in it"),
 		Entry("a folder with a dot in the path", folder("./api"), "folderPath has no '.' or '..' in it"),
 		Entry("a folder with a backslash", folder(`api\x`), "folderPath has no control characters or backslashes"),
+		Entry("an address that is none", address("app.example.com"), "environmentURL is an address such as"),
+		Entry("an address that runs in a browser", address("javascript:alert(1)"), "environmentURL is an address such as"),
+		Entry("an address of no host", address("https:///x"), "environmentURL is an address such as"),
+		Entry("labels without their event", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
+			s.Triggers.PullRequest = &v1alpha1.PullRequestTrigger{Labels: []string{"ci"}}
+		}), "labels go with Labelled in on"),
+		Entry("an event without its labels", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
+			s.Triggers.PullRequest = &v1alpha1.PullRequestTrigger{On: []v1alpha1.PullRequestEvent{"Opened", "Labelled"}}
+		}), "labels go with Labelled in on"),
+		Entry("an event that is none", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
+			s.Triggers.PullRequest = &v1alpha1.PullRequestTrigger{On: []v1alpha1.PullRequestEvent{"Closed"}}
+		}), "Unsupported value"),
 		Entry("a folder with a line break", folder("api\n"), "folderPath has no control characters or backslashes"),
 		Entry("a link with two deployments", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Phases = templates("Deployment", "Deployment") }), twoDeployments),
 		Entry("a link whose name is no label", aLink(func(l *v1alpha1.TenantRepoLink) { l.Name = strings.Repeat("l", 64) }), "the name of a TenantRepoLink has 63 characters at most, since it becomes a label"),
@@ -178,6 +194,15 @@ var _ = Describe("The API server, when somebody applies", func() {
 		Entry("a run of 63 characters", aRun(func(r *v1alpha1.CIRun) { r.Name = strings.Repeat("r", 63) })),
 		Entry("one deployment among others", runSpec(func(s *v1alpha1.CIRunSpec) { s.Phases = templates("Execution", "Deployment", "Execution") })),
 		Entry("a link with a slash before its folder", folder("/api/v1/")),
+		Entry("an address", address("http://app.example.com:8080/x?y=z")),
+		Entry("triggers", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
+			s.Triggers = v1alpha1.TriggersSpec{
+				Push: &v1alpha1.PushTrigger{}, Comments: &v1alpha1.CommentTrigger{Commands: []v1alpha1.CommentCommand{"ok"}},
+				PullRequest: &v1alpha1.PullRequestTrigger{On: []v1alpha1.PullRequestEvent{"Labelled"}, Labels: []string{"ci"}, Paths: []string{"**"}},
+			}
+		})),
+		Entry("a commit of a branch", commitOf(v1alpha1.CommitSelector{SHA: sha, Branch: "main"})),
+		Entry("a commit of a pull request", commitOf(v1alpha1.CommitSelector{SHA: sha, PullRequest: 3})),
 		Entry("a folder with dots in its name", folder("a..b/.hidden/...")),
 		Entry("a host with a port", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Host = "ghe.example.com:8443" })),
 		Entry("a phase", aPhase(func(*v1alpha1.Phase) {})),

@@ -34,6 +34,8 @@ type DeploymentStatus struct {
 	State string
 	// Description is one line of 140 characters at most.
 	Description string
+	// EnvironmentURL is where people reach what is deployed; "": not known. It is told, and not read.
+	EnvironmentURL string
 }
 
 // FindDeployment returns the number that GitHub gave to a deployment, by its commit, task, environment and run; 0: there is none.
@@ -108,10 +110,14 @@ func (c *Client) CreateDeployment(ctx context.Context, repository string, deploy
 // CreateDeploymentStatus tells how far a deployment is, by its number. Earlier ones into the environment stay as they are: they
 // may be another tenant's.
 func (c *Client) CreateDeploymentStatus(ctx context.Context, repository string, id int64, status DeploymentStatus) error {
+	body := gogithub.DeploymentStatusRequest{State: &status.State, Description: &status.Description, AutoInactive: new(false)}
+	if status.EnvironmentURL != "" {
+		body.EnvironmentURL = &status.EnvironmentURL
+	}
 	return c.do(ctx, change{
 		method: http.MethodPost, repository: repository, what: "deployment " + strconv.FormatInt(id, 10), area: areaDeployments,
 		path:    "/deployments/" + strconv.FormatInt(id, 10) + "/statuses",
-		body:    gogithub.DeploymentStatusRequest{State: &status.State, Description: &status.Description, AutoInactive: new(false)},
+		body:    body,
 		refuses: []Kind{KindUnauthorized, KindForbidden},
 	}, nil)
 }

@@ -85,8 +85,10 @@ func (r *Repository) Deploy(ctx context.Context, sha string, wanted reporting.De
 }
 
 // TellDeployment tells how far a deployment is, by GitHub's number of it.
-func (r *Repository) TellDeployment(ctx context.Context, id int64, status reporting.Status) *problem.Problem {
-	return r.gone(r.client.CreateDeploymentStatus(ctx, r.name, id, github.DeploymentStatus{State: string(status.State), Description: status.Description}))
+func (r *Repository) TellDeployment(ctx context.Context, id int64, wanted reporting.Deployment) *problem.Problem {
+	return r.gone(r.client.CreateDeploymentStatus(ctx, r.name, id, github.DeploymentStatus{
+		State: string(wanted.State), Description: wanted.Description, EnvironmentURL: wanted.URL,
+	}))
 }
 
 // gone is the problem of a deployment that was there. Where somebody has deleted it meanwhile, it is looked for again.

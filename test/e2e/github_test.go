@@ -72,6 +72,7 @@ var _ = Describe("People on GitHub", func() {
 		secret := t.installApp(ctx, r)
 		link := t.link(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) {
 			link.SecretRef.Name, link.PollInterval = secret, &metav1.Duration{Duration: 10 * time.Second}
+			link.EnvironmentURL = "https://app.dev.example.com"
 			link.Triggers = v1alpha1.TriggersSpec{Push: &v1alpha1.PushTrigger{}, PullRequest: &v1alpha1.PullRequestTrigger{Phases: []string{"BUILD"}}, Comments: &v1alpha1.CommentTrigger{}}
 		})
 
@@ -96,7 +97,8 @@ var _ = Describe("People on GitHub", func() {
 			return list
 		}
 		Eventually(func() []string { return statuses(pushed) }).Should(HaveExactElements("BUILD pending", "BUILD success", "DEPLOY pending", "DEPLOY success"))
-		Eventually(sent).Should(HaveField("Deployments", HaveExactElements(And(HaveField("Environment", "DEV"), HaveField("Statuses", ContainElement(HaveField("State", "success")))))))
+		Eventually(sent).Should(HaveField("Deployments", HaveExactElements(And(HaveField("Environment", "DEV"), HaveField("Statuses", ContainElement(And(
+			HaveField("State", "success"), HaveField("EnvironmentURL", "https://app.dev.example.com"))))))))
 
 		By("opening a pull request")
 		topic := r.commit(ctx, fakegithub.Commit{Branch: "topic", Message: "Topic", Files: fakegithub.Texts(map[string]string{"who": "ann"})})

@@ -104,7 +104,7 @@ func (r *record) sendDeployment(ctx context.Context, repository *source.Reposito
 			r.Deployment, cause = repository.Deploy(ctx, desired.SHA, *desired.Deployment)
 			r.answered(cause)
 		case plan.Progress:
-			cause = repository.TellDeployment(ctx, r.Deployment.ID, desired.Deployment.Status())
+			cause = repository.TellDeployment(ctx, r.Deployment.ID, *desired.Deployment)
 			switch known := r.answered(cause); {
 			case !known:
 				r.Deployment.Status = nil

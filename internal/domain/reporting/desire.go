@@ -45,6 +45,8 @@ type Deployment struct {
 	// State and Description are how far it is.
 	State       State
 	Description string
+	// URL is where people reach the service; "": not known.
+	URL string
 	// OnlyIfThere: it is not worth making any more; it says how one ended that was made.
 	OnlyIfThere bool
 }
@@ -223,7 +225,7 @@ func deployment(o Observation, entry v1alpha1.RunPhaseStatus, status Status) *De
 		Task:        taskOf(o.Tenant.Name, o.Link.Name),
 		Environment: cmp.Or(o.Tenant.EnvOf(o.Link), o.Tenant.Name),
 		Run:         o.Run.Name, RunUID: string(o.Run.UID),
-		State: status.State, Description: status.Description, OnlyIfThere: !began,
+		State: status.State, Description: status.Description, URL: o.Link.Spec.EnvironmentURL, OnlyIfThere: !began,
 	}
 	if d.State == Pending {
 		d.State = InProgress

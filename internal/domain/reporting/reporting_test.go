@@ -25,7 +25,8 @@ func seen(entries ...v1alpha1.RunPhaseStatus) reporting.Observation {
 		Run:    newRun("r", now, entries...),
 		Phases: map[string]*v1alpha1.Phase{},
 		Tenant: run.Tenant{Name: "t", Env: "DEV"},
-		Link:   &v1alpha1.TenantRepoLink{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "app"}},
+		Link: &v1alpha1.TenantRepoLink{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "app"},
+			Spec: v1alpha1.TenantRepoLinkSpec{EnvironmentURL: "https://app.example.com"}},
 	}
 }
 
@@ -223,6 +224,9 @@ func TestTheDeploymentOfAPhase(t *testing.T) {
 				got = strings.Join([]string{d.Task, d.Environment, string(d.State)}, " ")
 				if d.OnlyIfThere {
 					got += " if there"
+				}
+				if d.URL != "https://app.example.com" {
+					t.Errorf("it leads to %q", d.URL)
 				}
 				if d.Run != "r" || d.RunUID != "uid-of-r" {
 					t.Errorf("it belongs to run %s, %s", d.Run, d.RunUID)
