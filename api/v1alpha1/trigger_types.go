@@ -144,6 +144,12 @@ type TriggersStatus struct {
 	// +kubebuilder:validation:MaxItems=3
 	Active []TriggerName `json:"active,omitempty"`
 
+	// branch is the home branch that the record is about.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Branch string `json:"branch,omitempty"`
+
 	// handled are commits that need no look any more, the newest last: the trigger, a dash, and the first 16 digits of the sha.
 	// What was run has a run of the link's name and that.
 	// +optional

@@ -154,6 +154,56 @@ var _ = Describe("A link with triggers", func() {
 		}, 30*time.Second, 200*time.Millisecond).Should(ConsistOf(want))
 	})
 
+	It("goes by the home branch's katkitconfig.js for pull requests, whatever theirs says", func() {
+		t := triggered(v1alpha1.TriggersSpec{PullRequest: &v1alpha1.PullRequestTrigger{Phases: []string{"BUILD"}}})
+		t.roles(map[string]fakegithub.Role{"bob": fakegithub.RoleWrite})
+		topic := t.commitTo("topic", workflow(deployment("BUILD", 0)), services(appName))
+		t.open(fakegithub.PullRequest{Title: "Sly", Author: "bob", Head: "topic"})
+		t.look()
+		name := domain.RunName(linkName, domain.Key(v1alpha1.TriggerPullRequest, topic))
+		succeed(t.podOf(name, "BUILD"))
+		Eventually(t.stateOf).WithArguments(name).Should(Equal(v1alpha1.RunSucceeded))
+		Expect(get(&v1alpha1.CIRun{}, t.namespace, name).Status.ConfigSource).To(HaveSuffix("of branch main"))
+		Expect(t.imageOf(appName, appName)).To(Equal("registry.example/app:old"))
+
+		By("repeating it by hand")
+		t.run(func(r *v1alpha1.CIRun) {
+			r.Spec.Commit, r.Spec.RerunOf, r.Spec.FromPhase = v1alpha1.CommitSelector{}, name, "BUILD"
+		})
+		succeed(t.podOf("run", "BUILD"))
+		t.runIs(v1alpha1.RunSucceeded)
+	})
+
+	It("runs what GitHub cannot compare, and goes on", func() {
+		t := triggered(v1alpha1.TriggersSpec{PullRequest: &v1alpha1.PullRequestTrigger{Paths: []string{"api/**"}}})
+		t.roles(map[string]fakegithub.Role{"ann": fakegithub.RoleWrite, "reader": fakegithub.RoleRead})
+		Expect(gh.Inject(fakegithub.Fault{Path: t.repository.Name() + "/compare/", Times: 1000, Status: http.StatusInternalServerError})).To(Succeed())
+		DeferCleanup(gh.ForgetFaults)
+		far := t.commitTo("far", map[string]string{"b": "1"})
+		theirs := t.commitTo("theirs", map[string]string{"b": "2"})
+		t.open(fakegithub.PullRequest{Title: "Theirs", Author: "reader", Head: "theirs"})
+		t.open(fakegithub.PullRequest{Title: "Far", Author: "ann", Head: "far"})
+		t.look()
+		Expect(t.commits()).To(ConsistOf("pr " + far))
+		Expect(t.asked(http.MethodGet, "..."+theirs)).To(BeEmpty(), "of who is not trusted the files do not matter")
+	})
+
+	It("deploys a fork's commit that was merged", func() {
+		t := triggered(v1alpha1.TriggersSpec{Push: &v1alpha1.PushTrigger{}})
+		fork, err := gh.Fork(t.repository.Name(), "friend-"+t.namespace+"/app")
+		Expect(err).NotTo(HaveOccurred())
+		theirs, err := fork.Commit(fakegithub.Commit{Branch: "mine", From: "main", Message: "Good", Files: fakegithub.Texts(map[string]string{"good": "1"})})
+		Expect(err).NotTo(HaveOccurred())
+		t.open(fakegithub.PullRequest{Title: "Good", Author: "friend", Head: "mine", HeadRepository: fork.Name()})
+		t.look()
+		Expect(t.commits()).To(BeEmpty())
+		Expect(t.repository.FastForward("main", theirs, "ann")).To(Succeed())
+		t.look()
+		name := domain.RunName(linkName, domain.Key(v1alpha1.TriggerPush, theirs))
+		Eventually(func() []v1alpha1.RunPhaseStatus { return get(&v1alpha1.CIRun{}, t.namespace, name).Status.Phases }).Should(ContainElement(HaveField("Name", "DEPLOY")))
+		Expect(get(&v1alpha1.CIRun{}, t.namespace, name).Status.Fork).To(BeFalse())
+	})
+
 	It("tells in its condition what it cannot do", func() {
 		t := triggered(v1alpha1.TriggersSpec{PullRequest: &v1alpha1.PullRequestTrigger{}})
 		change(&corev1.Secret{}, t.namespace, "robot", func(s *corev1.Secret) { s.Data[v1alpha1.SecretKeyToken] = []byte(token) })

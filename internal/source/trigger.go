@@ -37,19 +37,23 @@ func (r *Repository) Evidence(ctx context.Context, candidate link.Candidate) lin
 			return link.Evidence{Problem: cause}
 		}
 		known.Permission = permission
+		actor := pull.Opener
+		actor.Permission = permission
+		if !link.Trusts(link.Change{Fork: pull.Fork, Actor: actor}) {
+			return known // its files do not matter
+		}
 	}
 	if len(candidate.Paths) == 0 || candidate.Before == "" {
 		return known
 	}
 	files, complete, err := r.client.ChangedFiles(ctx, r.name, candidate.Before, candidate.SHA)
-	if kind := github.KindOf(err); kind == github.KindNotFound || kind == github.KindUnprocessable {
-		return known // the commit before was forced away, say
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		known.Files, known.AllFiles = files, complete
+	case github.KindOf(err) == github.KindRateLimited:
 		return link.Evidence{Problem: describe(r.link, err, v1alpha1.ReasonGitHubUnavailable)}
 	}
-	known.Files, known.AllFiles = files, complete
-	return known
+	return known // of a commit before that was forced away, or too large a difference for GitHub, any file may have changed
 }
 
 // Permission is what GitHub says that the account of a login may do to the repository.

@@ -138,6 +138,22 @@ func (r *Repository) Commit(commit Commit) (sha string, err error) {
 	return sha, r.server.headsMoved(r)
 }
 
+// FastForward moves a branch to a commit that the repository has, as that of a pull request which is merged so.
+func (r *Repository) FastForward(branch, sha, login string) error {
+	r.write.Lock()
+	defer r.write.Unlock()
+	if _, err := r.server.git(r.dir, nil, "merge-base", "--is-ancestor", "refs/heads/"+branch, sha); err != nil {
+		return fmt.Errorf("repository %s: %s does not come from branch %s: %w", r.Name(), sha, branch, err)
+	}
+	if _, err := r.server.git(r.dir, nil, "update-ref", "refs/heads/"+branch, sha); err != nil {
+		return err
+	}
+	if err := r.branchesMoved(login); err != nil {
+		return err
+	}
+	return r.server.headsMoved(r)
+}
+
 // startOf is the parent of a new commit; "" when it is the first one.
 func (r *Repository) startOf(commit Commit) (string, error) {
 	if tip, err := r.branch(commit.Branch); err == nil && !commit.Force {

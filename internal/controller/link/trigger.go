@@ -17,7 +17,7 @@ import (
 // maxAsked is about how many pull requests more is asked in one look; the others' turn comes with the next.
 const maxAsked = 20
 
-// investigate asks GitHub for what the triggers need to know. A problem that passes by itself ends the look, so that nothing is
+// investigate asks GitHub for what the triggers need to know. A problem of a push that passes by itself ends the look, so that nothing is
 // missed of what was seen in it.
 func (c *Controller) investigate(ctx context.Context, repository *source.Repository, observation *domain.Observation) *problem.Problem {
 	link, findings := observation.Link, observation.Findings
@@ -29,15 +29,25 @@ func (c *Controller) investigate(ctx context.Context, repository *source.Reposit
 		findings.Pushes = pushes
 	}
 	observation.Evidence = map[string]domain.Evidence{}
+	var refusal *problem.Problem // of one, which GitHub would refuse for the others, too
 	for _, candidate := range domain.Candidates(link, *findings) {
 		if candidate.PullRequest != nil && len(observation.Evidence) >= maxAsked {
 			break
 		}
-		evidence := repository.Evidence(ctx, candidate)
-		if evidence.Problem != nil && evidence.Problem.Transient {
-			return evidence.Problem
+		evidence := domain.Evidence{Problem: refusal}
+		if candidate.PullRequest == nil || refusal == nil {
+			evidence = repository.Evidence(ctx, candidate)
 		}
-		observation.Evidence[candidate.Key()] = evidence
+		switch cause := evidence.Problem; {
+		case cause == nil:
+		case cause.Transient && (candidate.PullRequest == nil || cause.Reason == v1alpha1.ReasonRateLimited):
+			return cause
+		case cause.Transient: // a pull request is still there at the next look
+			continue
+		default:
+			refusal = cause
+		}
+		observation.Evidence[candidate.ID()] = evidence
 	}
 	return nil
 }

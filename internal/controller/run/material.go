@@ -113,9 +113,10 @@ func (c *Controller) files(ctx context.Context, asked domain.Request, repository
 	var identityCause, commitCause, configCause *problem.Problem
 	var group sync.WaitGroup
 	group.Go(func() { identityCause = repository.Identify(ctx) })
-	if selector.SHA == "" || selector.PullRequest != 0 || asked.Fork || domainlink.ForkHead(m.Link, selector.SHA) {
+	if selector.SHA == "" || selector.PullRequest != 0 || asked.HomeConfig || asked.Fork || domainlink.ForkHead(m.Link, selector.SHA) {
 		if m.Commit, commitCause = repository.Resolve(ctx, selector); commitCause == nil {
 			m.Commit.Fork = m.Commit.Fork || asked.Fork
+			asked.HomeConfig = asked.HomeConfig || m.Commit.Fork
 			configs, configCause = configsOf(ctx, asked, repository, m)
 		}
 	} else {
@@ -148,10 +149,10 @@ func (c *Controller) files(ctx context.Context, asked domain.Request, repository
 	return cause
 }
 
-// configsOf reads katkitconfig.js of a commit; for one of a fork the home branch's counts, since a fork shall not say what is run.
+// configsOf reads the katkitconfig.js that counts for a commit.
 func configsOf(ctx context.Context, asked domain.Request, repository *source.Repository, m *domain.Material) ([]domain.File, *problem.Problem) {
 	sha := m.Commit.SHA
-	if m.Commit.Fork {
+	if asked.HomeConfig {
 		home, cause := repository.Resolve(ctx, v1alpha1.CommitSelector{Branch: m.Link.Spec.HomeBranch})
 		if cause != nil {
 			return nil, cause

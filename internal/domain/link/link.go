@@ -32,7 +32,7 @@ type Observation struct {
 	Findings *Findings
 	// Problem stands in the way of the link; nil when nothing does.
 	Problem *problem.Problem
-	// Evidence about the Candidates, by their Key. What is missing is judged at a later look.
+	// Evidence about the Candidates, by their ID. What is missing is judged at a later look.
 	Evidence map[string]Evidence
 	// RateLimit of the link's token.
 	RateLimit RateLimit

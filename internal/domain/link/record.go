@@ -14,15 +14,15 @@ func handled(record *v1alpha1.TriggersStatus, key string) bool {
 	return record != nil && slices.Contains(record.Handled, key)
 }
 
-// active tells whether a trigger was set when the link was last looked at.
-func active(record *v1alpha1.TriggersStatus, trigger v1alpha1.TriggerName) bool {
-	return record != nil && slices.Contains(record.Active, trigger)
+// active tells whether a trigger was set when the link was last looked at, and about the same branch.
+func active(link *v1alpha1.TenantRepoLink, trigger v1alpha1.TriggerName) bool {
+	record := link.Status.Triggers
+	return record != nil && record.Branch == link.Spec.HomeBranch && slices.Contains(record.Active, trigger)
 }
 
 // record is the triggers' record after a look: which are set, and what was handled, also what was there before a trigger was set.
 func record(link *v1alpha1.TenantRepoLink, findings Findings, done []string) *v1alpha1.TriggersStatus {
-	before := link.Status.Triggers
-	after := before.DeepCopy()
+	after := link.Status.Triggers.DeepCopy()
 	if after == nil {
 		after = &v1alpha1.TriggersStatus{}
 	}
@@ -36,10 +36,11 @@ func record(link *v1alpha1.TenantRepoLink, findings Findings, done []string) *v1
 		}
 	}
 	slices.Sort(after.Active)
+	after.Branch = link.Spec.HomeBranch
 	current := map[string]bool{}
 	for _, candidate := range candidates(link, findings) {
 		current[candidate.Key()] = true
-		if !active(before, candidate.Trigger) {
+		if !active(link, candidate.Trigger) {
 			done = append(done, candidate.Key())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,6 +64,14 @@ type Evidence struct {
 	Problem *problem.Problem
 }
 
+// ID tells a candidate from others, also of the same commit.
+func (c Candidate) ID() string {
+	if c.PullRequest == nil {
+		return c.Key()
+	}
+	return fmt.Sprintf("%s#%d", c.Key(), c.PullRequest.Number)
+}
+
 // Key is a candidate in the record of what was handled, and the end of its run's name.
 func (c Candidate) Key() string { return Key(c.Trigger, c.SHA) }
 
@@ -77,7 +86,7 @@ func RunName(link, key string) string {
 	room := maxName - 1 - len(key)
 	if len(link) > room {
 		sum := sha256.Sum256([]byte(link))
-		link = link[:room-1-hashInName] + "-" + hex.EncodeToString(sum[:])[:hashInName]
+		link = strings.TrimRight(link[:room-1-hashInName], ".-") + "-" + hex.EncodeToString(sum[:])[:hashInName]
 	}
 	return link + "-" + key
 }
@@ -85,7 +94,7 @@ func RunName(link, key string) string {
 // Candidates are the commits that the link's triggers have not handled yet, those of pushes in their order first.
 func Candidates(link *v1alpha1.TenantRepoLink, findings Findings) []Candidate {
 	return slices.DeleteFunc(candidates(link, findings), func(c Candidate) bool {
-		return handled(link.Status.Triggers, c.Key()) || !active(link.Status.Triggers, c.Trigger)
+		return handled(link.Status.Triggers, c.Key()) || !active(link, c.Trigger)
 	})
 }
 
@@ -142,7 +151,7 @@ func firstSHA(known []v1alpha1.PullRequestStatus, pull v1alpha1.PullRequestStatu
 
 // HasPushed tells whether the home branch has another commit than at the last look, and a trigger wants to know about each push.
 func HasPushed(link *v1alpha1.TenantRepoLink, findings Findings) bool {
-	return active(link.Status.Triggers, v1alpha1.TriggerPush) && link.Spec.Triggers.Push != nil &&
+	return active(link, v1alpha1.TriggerPush) && link.Spec.Triggers.Push != nil &&
 		link.Status.HomeBranch != nil && link.Status.HomeBranch.SHA != findings.Commits[0].SHA
 }
 
@@ -188,9 +197,9 @@ func pushesSince(pushes []Push, before string) []Push {
 // those that could not be judged.
 func runs(link *v1alpha1.TenantRepoLink, candidates []Candidate, evidence map[string]Evidence) (list []*v1alpha1.CIRun, done []string, said *problem.Problem) {
 	for _, candidate := range candidates {
-		known, asked := evidence[candidate.Key()]
+		known, asked := evidence[candidate.ID()]
 		switch {
-		case !asked:
+		case !asked || slices.Contains(done, candidate.Key()):
 			continue
 		case known.Problem != nil:
 			said = known.Problem

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/link"
@@ -41,7 +42,7 @@ func newWorld(triggers v1alpha1.TriggersSpec) *world {
 func (w *world) look() []string {
 	o := link.Observation{Link: w.link.DeepCopy(), Findings: &w.findings, Evidence: map[string]link.Evidence{}}
 	for _, candidate := range link.Candidates(w.link, w.findings) {
-		o.Evidence[candidate.Key()] = w.evidence(candidate)
+		o.Evidence[candidate.ID()] = w.evidence(candidate)
 	}
 	plan := link.Decide(o, now)
 	w.link.Status = plan.Status
@@ -295,7 +296,39 @@ func TestTheRecordIsBounded(t *testing.T) {
 func TestRunName(t *testing.T) {
 	key := link.Key(v1alpha1.TriggerComments, shaOf(7))
 	short, long, other := link.RunName("app", key), link.RunName(strings.Repeat("a", 63), key), link.RunName(strings.Repeat("a", 62)+"b", key)
+	if dotted := link.RunName(strings.Repeat("a", 32)+"."+strings.Repeat("b", 20), key); len(validation.IsDNS1123Subdomain(dotted)) > 0 || strings.Contains(dotted, ".-") {
+		t.Errorf("%s is no name", dotted)
+	}
 	if short != "app-comments-0000000700000000" || len(long) != 63 || !strings.HasSuffix(long, "-"+key) || long == other {
 		t.Errorf("%s\n%s\n%s", short, long, other)
 	}
+}
+
+func TestACommitOfTwoPullRequestsIsRunIfOneIsTrusted(t *testing.T) {
+	for _, openers := range [][]string{{"stranger", "writer"}, {"writer", "stranger"}, {"writer", "owner"}} {
+		w := newWorld(v1alpha1.TriggersSpec{PullRequest: &v1alpha1.PullRequestTrigger{}})
+		w.look()
+		w.open(1, 100, openers[0], false)
+		w.open(2, 100, openers[1], false)
+		want := "pr-00000064 of #1"
+		if openers[0] == "stranger" {
+			want = "pr-00000064 of #2"
+		}
+		expect(t, strings.Join(openers, ", "), w.look(), want)
+		expect(t, "nothing new", w.look())
+	}
+}
+
+func TestAnotherHomeBranchIsTakenAsItIs(t *testing.T) {
+	w := newWorld(v1alpha1.TriggersSpec{Push: &v1alpha1.PushTrigger{}, PullRequest: &v1alpha1.PullRequestTrigger{}})
+	w.look()
+	w.push(2, 3)
+	w.look()
+	w.link.Spec.HomeBranch = "develop"
+	w.push(2, 7, 8)
+	w.open(1, 100, "writer", false)
+	expect(t, "what was there before", w.look())
+	w.push(9)
+	w.open(2, 101, "writer", false)
+	expect(t, "after that", w.look(), "push-00000009 of develop", "pr-00000065 of #2")
 }

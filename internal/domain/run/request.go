@@ -21,6 +21,9 @@ type Request struct {
 	PullRequest int32
 	// Fork: the repeated run's commit was of a fork.
 	Fork bool
+	// HomeConfig: the home branch's katkitconfig.js says what is run, not the commit's. So it is of pull requests that a trigger or a
+	// comment runs: who may push to a branch, and not merge, does not decide about deployments and approvals by that.
+	HomeConfig bool
 	// PhaseNames are the phases of the workflow that are run; none: all.
 	PhaseNames []string
 	// Phases override the workflow of the repository and the link.
@@ -34,6 +37,7 @@ func Ask(run *v1alpha1.CIRun, repeated []*v1alpha1.CIRun) Request {
 	if len(repeated) == 0 {
 		return Request{
 			Commit: run.Spec.Commit, Ref: run.Spec.Commit.Branch, PullRequest: run.Spec.Commit.PullRequest,
+			HomeConfig: run.Labels[v1alpha1.LabelTrigger] != "" && run.Spec.Commit.PullRequest != 0,
 			PhaseNames: run.Spec.PhaseNames, Phases: run.Spec.Phases, Env: run.Spec.Env,
 		}
 	}

@@ -66,17 +66,27 @@ func ChooseWorkflow(asked Request, link *v1alpha1.TenantRepoLink, env string, fi
 	if len(asked.Phases) > 0 {
 		return fromObject("the run's spec.phases", asked.Phases)
 	}
+	where := ""
+	if asked.HomeConfig {
+		where = " of branch " + link.Spec.HomeBranch
+	}
 	for _, file := range files {
 		if file.Found {
-			return fromFile(file, env)
+			chosen, cause := fromFile(file, env)
+			chosen.Source += where
+			return chosen, cause
 		}
 	}
 	if len(link.Spec.Phases) > 0 {
 		return fromObject(fmt.Sprintf("spec.phases of TenantRepoLink %s", link.Name), link.Spec.Phases)
 	}
+	commit := "the commit"
+	if asked.HomeConfig {
+		commit = "branch " + link.Spec.HomeBranch + ", which counts for pull requests,"
+	}
 	return Workflow{}, problem.Config(v1alpha1.ReasonNoWorkflow,
-		"the commit has no %s, and neither the run nor TenantRepoLink %s has spec.phases: add one of them to say which phases to run",
-		strings.Join(ConfigPaths(link.Spec.Folder()), " or "), link.Name)
+		"%s has no %s, and neither the run nor TenantRepoLink %s has spec.phases: add one of them to say which phases to run",
+		commit, strings.Join(ConfigPaths(link.Spec.Folder()), " or "), link.Name)
 }
 
 // fromObject takes the phases of a link or a run. Their names may differ in nothing that the names of their

@@ -29,6 +29,7 @@ func TestChooseWorkflow(t *testing.T) {
 		run, link []v1alpha1.PhaseTemplate
 		env       string
 		files     []run.File
+		home      bool
 		want      run.Workflow
 		reason    string
 		message   string
@@ -49,6 +50,10 @@ func TestChooseWorkflow(t *testing.T) {
 			reason: v1alpha1.ReasonInvalidConfig, message: "katkitconfig.js:1:1"},
 		"no entry for the env": {env: "PROD", files: []run.File{file("katkitconfig.js", config)},
 			reason: v1alpha1.ReasonInvalidConfig, message: `no entry has EnvName "PROD" or "default"`},
+		"the home branch's": {home: true, env: "DEV", files: []run.File{file("katkitconfig.js", config)},
+			want: run.Workflow{Source: "katkitconfig.js (entry dev) of branch main", LocalFleet: true, Phases: fromFile}},
+		"nothing on the home branch": {home: true, files: []run.File{file("katkitconfig.js", "")},
+			reason: v1alpha1.ReasonNoWorkflow, message: "branch main, which counts for pull requests, has no katkitconfig.js"},
 		"nothing at all": {files: []run.File{file("katkitconfig.js", "")},
 			reason: v1alpha1.ReasonNoWorkflow, message: "neither the run nor TenantRepoLink taskrunner has spec.phases"},
 		"two phases that would be one Phase": {link: []v1alpha1.PhaseTemplate{template("unit test", 0, v1alpha1.PhaseExecution), template("UNIT_TEST", 0, v1alpha1.PhaseExecution)},
@@ -61,7 +66,9 @@ func TestChooseWorkflow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, link := newRun(), newLink()
 			r.Spec.Phases, link.Spec.Phases = c.run, c.link
-			got, cause := run.ChooseWorkflow(run.Ask(r, nil), link, c.env, c.files)
+			asked := run.Ask(r, nil)
+			asked.HomeConfig = c.home
+			got, cause := run.ChooseWorkflow(asked, link, c.env, c.files)
 			if c.reason != "" {
 				if cause == nil || cause.Reason != c.reason || cause.Transient || !strings.Contains(cause.Message, c.message) {
 					t.Errorf("got %+v, %v", got, cause)
