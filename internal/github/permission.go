@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"time"
 
 	gogithub "github.com/google/go-github/v57/github"
 )
@@ -29,6 +30,9 @@ type Permission struct {
 	Level string
 }
 
+// areaPermissions is what people may do.
+const areaPermissions area = "permissions"
+
 // loginName allows what GitHub does: letters, digits, "-" and (managed users) "_"; an App's ends in [bot].
 var loginName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}(\[bot\])?$`)
 
@@ -37,16 +41,23 @@ const needsWriteAccess = `GitHub tells what people may do only to who may write:
 	`(as a collaborator, or in a team), and "Metadata: read" to the token where its permissions are set one by one`
 
 // Permission returns what the account of a login may do with a repository, from all that it was granted. A login that nobody
-// has may do nothing, which is no error. A token that may not write to the repository may not ask: an error of kind Forbidden.
+// has may do nothing, which is no error. A token that may not write to the repository may not ask: an error of kind Forbidden, after which
+// GitHub is not asked again for some minutes, about anybody.
 func (c *Client) Permission(ctx context.Context, repository, login string) (Permission, error) {
 	what := "the permission of " + oneLine(login, maxNameLength)
 	if !loginName.MatchString(login) {
 		return Permission{}, c.malformed(repository, what, "it is not a login")
 	}
+	asked := change{repository: repository, what: what, area: areaPermissions, refuses: []Kind{KindForbidden}}
+	if err := c.refusals.check(asked, time.Now()); err != nil {
+		return Permission{}, err
+	}
 	var answer gogithub.RepositoryPermissionLevel
 	err := c.get(ctx, repository, what, "/collaborators/"+url.PathEscape(login)+"/permission", &answer)
 	if e, failed := errors.AsType[*Error](err); failed {
-		return c.withoutPermission(ctx, repository, e)
+		permission, err := c.withoutPermission(ctx, repository, e)
+		c.refusals.note(asked, err, time.Now())
+		return permission, err
 	}
 	user, level := answer.GetUser(), answer.GetPermission()
 	// Without ID it could be anybody's, a deleted account's as well.

@@ -47,6 +47,10 @@ func TestThePermissionsOfPeopleAndBots(t *testing.T) {
 		!strings.Contains(err.Error(), "write access to the repository") || !strings.Contains(err.Error(), `"Metadata: read"`) {
 		t.Errorf("a token that may only read: %v", err)
 	}
+	asked = len(w.Requests())
+	if _, err := w.client().Permission(ctx, "acme/app", "max"); github.KindOf(err) != github.KindForbidden || len(w.Requests()) != asked {
+		t.Errorf("asked again, about another: %v", err)
+	}
 }
 
 // The author of a pull request has the ID that its permission has, whatever the login has become.
