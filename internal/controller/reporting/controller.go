@@ -61,6 +61,8 @@ type Controller struct {
 
 	// records are what GitHub shows of runs, *record by UID. A run is worked on by one worker at a time.
 	records *lru.Cache
+	// began is when this controller was set up.
+	began time.Time
 }
 
 // SetupWithManager registers the controller with a manager.
@@ -68,7 +70,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 	if err := indexFields(mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	c.records = lru.New(maxRecords)
+	c.records, c.began = lru.New(maxRecords), c.Clock.Now()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("reporting").
 		For(&v1alpha1.CIRun{}).

@@ -20,7 +20,7 @@ import (
 // has no token, or all was told.
 func (c *Controller) observe(ctx context.Context, run *v1alpha1.CIRun) (*domain.Observation, error) {
 	link, err := c.link(ctx, run)
-	if link == nil || err != nil || !domain.Due(run, link) {
+	if link == nil || err != nil || !domain.Due(run, link, c.began) {
 		return nil, err
 	}
 	observation := &domain.Observation{Run: run, Link: link, Phases: map[string]*v1alpha1.Phase{}}

@@ -58,7 +58,7 @@ func (c *Controller) runsOf(ctx context.Context, o client.Object) []ctrl.Request
 	}
 	var requests []ctrl.Request
 	for i := range runs.Items {
-		if run := &runs.Items[i]; run.Spec.Link.Name == link.Name && domain.Due(run, link) {
+		if run := &runs.Items[i]; run.Spec.Link.Name == link.Name && domain.Due(run, link, c.began) {
 			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(run)})
 		}
 	}

@@ -21,6 +21,9 @@ const (
 	rejectionInterval = time.Minute
 	// longestWait bounds the wait for a rate limit: another token need not wait for it, and asking too early asks nobody.
 	longestWait = time.Minute
+	// tooOld is how long before the manager began a run has ended that is not reported any more. A manager that could not report may
+	// have left a thousand of them, and GitHub limits what is written in a minute.
+	tooOld = time.Hour
 )
 
 // Conclusion is what follows from an attempt to tell GitHub.
@@ -56,12 +59,13 @@ func Conclude(run *v1alpha1.CIRun, cause *problem.Problem, now time.Time) Conclu
 	}
 }
 
-// Due tells whether there is still something to be reported of a run: always until it has ended and says how that went; later
-// once more if its link works again that did not.
-func Due(run *v1alpha1.CIRun, link *v1alpha1.TenantRepoLink) bool {
+// Due tells whether there is still something to be reported of a run: until it has ended and says how that went, unless that was long
+// before the manager began; later once more if its link works again that did not.
+func Due(run *v1alpha1.CIRun, link *v1alpha1.TenantRepoLink, began time.Time) bool {
 	told := meta.FindStatusCondition(run.Status.Conditions, v1alpha1.ConditionReported)
 	if told == nil {
-		return true
+		ended := run.Status.CompletionTime
+		return ended == nil || !ended.Time.Before(began.Add(-tooOld))
 	}
 	ready := meta.FindStatusCondition(link.Status.Conditions, v1alpha1.ConditionReady)
 	return told.Status == metav1.ConditionFalse && aboutTheToken(told.Reason) &&
@@ -70,7 +74,7 @@ func Due(run *v1alpha1.CIRun, link *v1alpha1.TenantRepoLink) bool {
 
 // aboutTheToken tells whether a problem is one of a link that does not work, and that another token ends.
 func aboutTheToken(reason string) bool {
-	return reason == v1alpha1.ReasonTokenRejected || reason == v1alpha1.ReasonTokenMissing
+	return reason == v1alpha1.ReasonTokenRejected || reason == v1alpha1.ReasonTokenMissing || reason == v1alpha1.ReasonCredentialInvalid
 }
 
 func condition(run *v1alpha1.CIRun, is metav1.ConditionStatus, reason, message string, now time.Time) *metav1.Condition {

@@ -19,6 +19,7 @@ func TestConclude(t *testing.T) {
 		p.RetryAfter = after
 		return p
 	}
+	broken := problem.Config(v1alpha1.ReasonCredentialInvalid, "half an App")
 	refused, wrong := problem.Config(v1alpha1.ReasonReportRefused, "no"), problem.Config(v1alpha1.ReasonTokenRejected, "wrong")
 	for name, c := range map[string]struct {
 		state v1alpha1.RunState
@@ -35,6 +36,8 @@ func TestConclude(t *testing.T) {
 		"a long limit, which another token ends":       {state: v1alpha1.RunRunning, cause: limited(time.Hour), after: time.Minute},
 		"a refusal while it runs may pass":             {state: v1alpha1.RunRunning, cause: refused, after: 10 * time.Minute},
 		"a token that is not accepted, sooner":         {state: v1alpha1.RunRunning, cause: wrong, after: time.Minute},
+		"an App that is being replaced, sooner":        {state: v1alpha1.RunRunning, cause: broken, after: time.Minute},
+		"and is waited for":                            {state: v1alpha1.RunSucceeded, ended: time.Minute, cause: broken, after: 10 * time.Second},
 		"a refusal at its end is told":                 {state: v1alpha1.RunSucceeded, cause: refused, want: "False ReportRefused"},
 		"a token that is being replaced is waited for": {state: v1alpha1.RunSucceeded, ended: time.Minute, cause: wrong, after: 10 * time.Second},
 		"one that is not is told":                      {state: v1alpha1.RunSucceeded, ended: 2 * time.Minute, cause: wrong, want: "False TokenRejected"},
@@ -69,6 +72,7 @@ func TestDue(t *testing.T) {
 		"not when it was reported":               {told(metav1.ConditionTrue, v1alpha1.ReasonReported), metav1.ConditionTrue, 9, false},
 		"not when it was refused":                {told(metav1.ConditionFalse, v1alpha1.ReasonReportRefused), metav1.ConditionTrue, 9, false},
 		"once the link has a token that works":   {told(metav1.ConditionFalse, v1alpha1.ReasonTokenRejected), metav1.ConditionTrue, 6, true},
+		"or an App that is whole":                {told(metav1.ConditionFalse, v1alpha1.ReasonCredentialInvalid), metav1.ConditionTrue, 6, true},
 		"not before":                             {told(metav1.ConditionFalse, v1alpha1.ReasonTokenRejected), metav1.ConditionFalse, 6, false},
 		"not while the link knows nothing of it": {told(metav1.ConditionFalse, v1alpha1.ReasonTokenRejected), metav1.ConditionTrue, 1, false},
 	} {
@@ -76,8 +80,31 @@ func TestDue(t *testing.T) {
 			r, link := newRun("r", now), &v1alpha1.TenantRepoLink{}
 			r.Status.Conditions = c.conditions
 			link.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: c.ready, LastTransitionTime: at(c.since)}}
-			if diff := cmp.Diff(c.want, reporting.Due(r, link)); diff != "" {
+			if diff := cmp.Diff(c.want, reporting.Due(r, link, now)); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestWhatEndedLongBeforeTheManagerBeganIsLeftAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		ended time.Time
+		want  bool
+	}{
+		"long before":            {now.Add(-time.Hour - time.Second), false},
+		"while it was restarted": {now.Add(-time.Hour), true},
+		"since":                  {now.Add(time.Second), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, link := newRun("r", now.Add(-5*time.Hour)), &v1alpha1.TenantRepoLink{}
+			link.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, LastTransitionTime: metav1.NewTime(now)}}
+			if !reporting.Due(r, link, now) {
+				t.Error("not while it goes on")
+			}
+			r.Status.State, r.Status.CompletionTime = v1alpha1.RunSucceeded, new(metav1.NewTime(c.ended))
+			if got := reporting.Due(r, link, now); got != c.want {
+				t.Errorf("due: %t", got)
 			}
 		})
 	}

@@ -129,7 +129,7 @@ func Desire(o Observation) Desired {
 // unreachable are the reasons of runs that could not begin which say nothing about the commit, or that GitHub cannot be told.
 var unreachable = []string{
 	v1alpha1.ReasonNotATenant, v1alpha1.ReasonLinkNotFound, v1alpha1.ReasonHostNotAllowed, v1alpha1.ReasonTokenMissing, v1alpha1.ReasonTokenRejected,
-	v1alpha1.ReasonRepositoryNotFound, v1alpha1.ReasonRepositoryReplaced, v1alpha1.ReasonCommitNotFound,
+	v1alpha1.ReasonCredentialInvalid, v1alpha1.ReasonRepositoryNotFound, v1alpha1.ReasonRepositoryReplaced, v1alpha1.ReasonCommitNotFound,
 }
 
 // beforeItBegan is for a run that failed before it had phases.

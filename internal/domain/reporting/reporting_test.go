@@ -145,6 +145,7 @@ func TestARunThatCouldNotBegin(t *testing.T) {
 		"of a commit that nobody knows":     {unpinned, nil},
 		"while a newer one of it could":     {newer, nil},
 		"since the repository is another's": {failed(v1alpha1.ReasonRepositoryReplaced), nil},
+		"since the App is not whole":        {failed(v1alpha1.ReasonCredentialInvalid), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, lines(reporting.Desire(c.o).Statuses)); diff != "" {
