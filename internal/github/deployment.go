@@ -108,8 +108,12 @@ func (c *Client) CreateDeployment(ctx context.Context, repository string, deploy
 }
 
 // CreateDeploymentStatus tells how far a deployment is, by its number. Earlier ones into the environment stay as they are: they
-// may be another tenant's.
-func (c *Client) CreateDeploymentStatus(ctx context.Context, repository string, id int64, status DeploymentStatus) error {
+// may be another tenant's. seen: GitHub has just shown the deployment, so that one which is not found may not be written.
+func (c *Client) CreateDeploymentStatus(ctx context.Context, repository string, id int64, status DeploymentStatus, seen bool) error {
+	refuses := []Kind{KindUnauthorized, KindForbidden}
+	if seen {
+		refuses = append(refuses, KindNotFound)
+	}
 	body := gogithub.DeploymentStatusRequest{State: &status.State, Description: &status.Description, AutoInactive: new(false)}
 	if status.EnvironmentURL != "" {
 		body.EnvironmentURL = &status.EnvironmentURL
@@ -118,6 +122,6 @@ func (c *Client) CreateDeploymentStatus(ctx context.Context, repository string, 
 		method: http.MethodPost, repository: repository, what: "deployment " + strconv.FormatInt(id, 10), area: areaDeployments,
 		path:    "/deployments/" + strconv.FormatInt(id, 10) + "/statuses",
 		body:    body,
-		refuses: []Kind{KindUnauthorized, KindForbidden},
+		refuses: refuses,
 	}, nil)
 }

@@ -17,12 +17,13 @@ const (
 )
 
 // refusals keep the changes of a token back for some time that GitHub refused it, so that what may not be told does not cost a
-// call each time.
+// call each time. A token that was not accepted is none for any change, until it is.
 type refusals struct {
 	mu    sync.Mutex
 	known map[refusalKey]refusal
 }
 
+// refusalKey is what was refused; empty: the token itself.
 type refusalKey struct {
 	repository string
 	area       area
@@ -51,8 +52,10 @@ func (c change) refusalKey() refusalKey {
 func (r *refusals) check(change change, now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if known, found := r.known[change.refusalKey()]; found && now.Before(known.until) {
-		return new(*known.cause)
+	for _, key := range []refusalKey{{}, change.refusalKey()} {
+		if known, found := r.known[key]; found && now.Before(known.until) {
+			return new(*known.cause)
+		}
 	}
 	return nil
 }
@@ -63,9 +66,12 @@ func (r *refusals) note(change change, err error, now time.Time) {
 	if !failed || !slices.Contains(change.refuses, refused.Kind) {
 		return
 	}
-	pause := refusalPause
+	key, pause, cause := change.refusalKey(), refusalPause, *refused
 	if refused.Kind == KindUnauthorized {
-		pause = rejectionPause
+		key, pause = refusalKey{}, rejectionPause
+	}
+	if refused.Kind == KindNotFound {
+		cause.Kind = KindForbidden // it says nothing about what is asked for next
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,5 +79,35 @@ func (r *refusals) note(change change, err error, now time.Time) {
 	if r.known == nil {
 		r.known = map[refusalKey]refusal{}
 	}
-	r.known[change.refusalKey()] = refusal{cause: new(*refused), until: now.Add(pause)}
+	r.known[key] = refusal{cause: &cause, until: now.Add(pause)}
+}
+
+// accept forgets that the token was not accepted.
+func (r *refusals) accept() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.known, refusalKey{})
+}
+
+// credited notes whether GitHub accepts the token of a request, by the request's error; nil: it does.
+func (c *Client) credited(err error) {
+	if err == nil {
+		c.refusals.accept()
+		return
+	}
+	if e := own(tokenless(err)); e.Kind == KindUnauthorized {
+		c.refusals.note(change{refuses: []Kind{KindUnauthorized}}, c.failure("", "", e), time.Now())
+	}
+}
+
+// tokenless makes of the error of an App that got no token what it is to a change: not a permission that is missing, but a credential
+// that is not accepted.
+func tokenless(err error) error {
+	e, ours := errors.AsType[*Error](err)
+	if !ours || e.About == "" || e.Kind != KindForbidden {
+		return err
+	}
+	e = new(*e)
+	e.Kind = KindUnauthorized
+	return e
 }

@@ -24,3 +24,20 @@ func TestARefusalIsForgottenAfterSomeTime(t *testing.T) {
 		}
 	}
 }
+
+func TestATokenThatIsNotAcceptedIsNoneForAnythingUntilItIs(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var r refusals
+	status := change{repository: "acme/app", area: areaStatuses, refuses: []Kind{KindUnauthorized}}
+	deployment := change{repository: "acme/other", area: areaDeployments}
+	r.note(status, &Error{Kind: KindUnauthorized}, at)
+	if err := r.check(deployment, at); KindOf(err) != KindUnauthorized {
+		t.Errorf("%v, want Unauthorized", err)
+	}
+	r.accept()
+	for _, change := range []change{status, deployment} {
+		if err := r.check(change, at); err != nil {
+			t.Errorf("it is accepted now: %v", err)
+		}
+	}
+}

@@ -63,7 +63,7 @@ func (c *Client) exchange(ctx context.Context, change change, into any) (nextPag
 		err = &Error{Kind: KindUnavailable, Message: "the repository was renamed or moved; it goes on under its new name, as soon as that is known"}
 	}
 	if err != nil {
-		return 0, c.failure(change.repository, change.what, err)
+		return 0, c.failure(change.repository, change.what, tokenless(err))
 	}
 	defer response.Body.Close()
 	if into == nil {
@@ -91,5 +91,6 @@ func (c *Client) request(ctx context.Context, method, path string, body any, opt
 	}
 	response, err := c.rest.BareDo(ctx, request)
 	c.budget.note(response, err, time.Now())
+	c.credited(err)
 	return response, err
 }

@@ -83,7 +83,7 @@ func TestADeploymentIsMadeOnceAndFoundByItsRun(t *testing.T) {
 	}
 	for _, id := range ids {
 		for _, state := range []string{"in_progress", "success"} {
-			if err := client.CreateDeploymentStatus(t.Context(), "acme/app", id, github.DeploymentStatus{State: state, Description: "so"}); err != nil {
+			if err := client.CreateDeploymentStatus(t.Context(), "acme/app", id, github.DeploymentStatus{State: state, Description: "so"}, false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -167,7 +167,7 @@ func TestWhatIsNotARefusalIsAskedForAgain(t *testing.T) {
 			}
 		})
 	}
-	if e := asError(t, client.CreateDeploymentStatus(t.Context(), "acme/app", 9, github.DeploymentStatus{State: "success"})); e.Kind != github.KindNotFound {
+	if e := asError(t, client.CreateDeploymentStatus(t.Context(), "acme/app", 9, github.DeploymentStatus{State: "success"}, false)); e.Kind != github.KindNotFound {
 		t.Errorf("the status of a deployment that is gone: %+v", e)
 	}
 	if _, err := client.CreateDeployment(t.Context(), "acme/app", github.Deployment{SHA: sha, Task: "t", Environment: "DEV"}); err != nil {
@@ -257,4 +257,58 @@ type answers func(*http.Request) (int, string)
 func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	status, body := a(r)
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+}
+
+// TestAnAppWithoutATokenIsNotAMissingPermission: what is wrong is the credential, and it is not tried again for a minute.
+func TestAnAppWithoutATokenIsNotAMissingPermission(t *testing.T) {
+	tell := func(w *appWorld) error {
+		return w.ofApp().CreateStatus(t.Context(), "acme/app", w.sha, github.Status{Context: "c", State: "success"})
+	}
+	if w := serveApp(t); github.KindOf(tell(w)) != github.KindForbidden || github.KindOf(w.ofApp().Refused("acme/other")) != "" {
+		t.Error("an App that may not write statuses is not Forbidden to do so")
+	}
+	w := serveApp(t)
+	suspended := installed()
+	suspended.Suspended = true
+	w.install(suspended, appKey())
+	if e := asError(t, tell(w)); e.Kind != github.KindUnauthorized || !strings.Contains(e.Error(), "the installation is suspended") {
+		t.Errorf("suspended: %v", e)
+	}
+	if err := w.ofApp().Refused("acme/other"); github.KindOf(err) != github.KindUnauthorized || !strings.Contains(err.Error(), "the installation is suspended") {
+		t.Errorf("then: %v", err)
+	}
+	w.install(installed(), appKey())
+	if _, err := w.ofApp().Repository(t.Context(), "acme/app"); err != nil || w.ofApp().Refused("acme/other") != nil {
+		t.Errorf("once it is read again: %v, then %v", err, w.ofApp().Refused("acme/other"))
+	}
+}
+
+func TestATokenThatIsNotAcceptedIsKnownBeforeAnythingIsWritten(t *testing.T) {
+	client := answering(t, func(*http.Request) (int, string) { return 401, `{"message": "Bad credentials"}` })
+	if _, err := client.Repository(t.Context(), "acme/app"); github.KindOf(err) != github.KindUnauthorized {
+		t.Fatal(err)
+	}
+	if err := client.Refused("acme/app"); github.KindOf(err) != github.KindUnauthorized || strings.Contains(err.Error(), token) {
+		t.Errorf("%v, want Unauthorized", err)
+	}
+}
+
+func TestADeploymentThatIsThereAndNotFoundMayNotBeWritten(t *testing.T) {
+	for _, seen := range []bool{false, true} {
+		asked := 0
+		client := answering(t, func(*http.Request) (int, string) {
+			asked++
+			return 404, `{"message": "Not Found"}`
+		})
+		tell := func() github.Kind {
+			return github.KindOf(client.CreateDeploymentStatus(t.Context(), "acme/app", 9, github.DeploymentStatus{State: "success"}, seen))
+		}
+		first, second := tell(), tell()
+		if want := map[bool]github.Kind{false: github.KindNotFound, true: github.KindForbidden}[seen]; first != github.KindNotFound || second != want {
+			t.Errorf("seen %t: %s, then %s", seen, first, second)
+		}
+		if want := map[bool]int{false: 2, true: 1}[seen]; asked != want {
+			t.Errorf("seen %t: asked %d times", seen, asked)
+		}
+	}
 }

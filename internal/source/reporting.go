@@ -84,11 +84,16 @@ func (r *Repository) Deploy(ctx context.Context, sha string, wanted reporting.De
 	return &reporting.Deployed{ID: id, Status: &reporting.Status{}}, nil
 }
 
-// TellDeployment tells how far a deployment is, by GitHub's number of it.
-func (r *Repository) TellDeployment(ctx context.Context, id int64, wanted reporting.Deployment) *problem.Problem {
-	return r.gone(r.client.CreateDeploymentStatus(ctx, r.name, id, github.DeploymentStatus{
+// TellDeployment tells how far a deployment is, by GitHub's number of it. seen: DeploymentStatus has just found it. Then GitHub hides
+// from the token that there is something to write; else somebody may have deleted it.
+func (r *Repository) TellDeployment(ctx context.Context, id int64, wanted reporting.Deployment, seen bool) *problem.Problem {
+	err := r.client.CreateDeploymentStatus(ctx, r.name, id, github.DeploymentStatus{
 		State: string(wanted.State), Description: wanted.Description, EnvironmentURL: wanted.URL,
-	}))
+	}, seen)
+	if seen {
+		return r.unreported(err, "deployments", toWriteDeployments)
+	}
+	return r.gone(err)
 }
 
 // gone is the problem of a deployment that was there. Where somebody has deleted it meanwhile, it is looked for again.

@@ -13,16 +13,13 @@ import (
 type record struct {
 	domain.Known
 	repository string
-	// calls that GitHub answered; each is one that need not be made again.
-	calls int
+	// took is what GitHub took of the run; the empty one is the deployment itself. What it takes for the first time is progress: less is
+	// left to be sent. What is read, or sent again, is none.
+	took map[domain.Status]bool
 }
 
-// answered counts a call, and tells whether it is known what came of it. Where it is not, GitHub is asked, by the name that the
-// repository has then.
+// answered tells whether it is known what came of a call. Where it is not, GitHub is asked, by the name that the repository has then.
 func (r *record) answered(cause *problem.Problem) bool {
-	if cause == nil {
-		r.calls++
-	}
 	if cause != nil && cause.Reason == v1alpha1.ReasonGitHubUnavailable {
 		r.repository = ""
 		return false
@@ -38,7 +35,7 @@ func (c *Controller) tell(ctx context.Context, o *domain.Observation, desired do
 	remembered, _ := c.records.Get(o.Run.UID)
 	known, found := remembered.(*record)
 	if !found {
-		known = &record{}
+		known = &record{took: map[domain.Status]bool{}}
 		c.records.Add(o.Run.UID, known)
 	}
 	if domain.Decide(desired, known.Known).Nothing() {
@@ -48,11 +45,14 @@ func (c *Controller) tell(ctx context.Context, o *domain.Observation, desired do
 	if cause != nil {
 		return cause, false
 	}
-	before := known.calls
-	if known.repository, cause = repository.ToReport(ctx, known.repository); cause == nil {
-		cause = known.send(ctx, repository, desired)
+	name, cause := repository.ToReport(ctx, known.repository)
+	if cause != nil {
+		return cause, false
 	}
-	return cause, known.calls > before
+	known.repository = name
+	before := len(known.took)
+	cause = known.send(ctx, repository, desired)
+	return cause, len(known.took) > before
 }
 
 // send carries out a plan in its order. It goes on after a refusal, since GitHub may take the rest, and returns the first one;
@@ -73,6 +73,7 @@ func (r *record) send(ctx context.Context, repository *source.Repository, desire
 			return cause
 		case cause == nil:
 			r.Statuses[domain.Key(status.Context)] = status
+			r.took[status] = true
 		case cause.Transient:
 			return cause
 		case refusal == nil:
@@ -88,7 +89,7 @@ func (r *record) send(ctx context.Context, repository *source.Repository, desire
 
 // sendDeployment takes one step after the other until GitHub shows the deployment.
 func (r *record) sendDeployment(ctx context.Context, repository *source.Repository, desired domain.Desired) *problem.Problem {
-	for {
+	for seen := false; ; {
 		plan := domain.Decide(desired, r.Known)
 		var cause *problem.Problem
 		switch {
@@ -97,19 +98,22 @@ func (r *record) sendDeployment(ctx context.Context, repository *source.Reposito
 			r.answered(cause)
 		case plan.Look:
 			r.Deployment.Status, cause = repository.DeploymentStatus(ctx, r.Deployment.ID)
-			if !r.answered(cause) {
+			if seen = r.answered(cause); !seen {
 				r.Deployment = nil
 			}
 		case plan.Deploy:
 			r.Deployment, cause = repository.Deploy(ctx, desired.SHA, *desired.Deployment)
-			r.answered(cause)
+			if r.answered(cause); cause == nil {
+				r.took[domain.Status{}] = true
+			}
 		case plan.Progress:
-			cause = repository.TellDeployment(ctx, r.Deployment.ID, *desired.Deployment)
+			cause = repository.TellDeployment(ctx, r.Deployment.ID, *desired.Deployment, seen)
 			switch known := r.answered(cause); {
 			case !known:
 				r.Deployment.Status = nil
 			case cause == nil:
 				r.Deployment.Status = new(desired.Deployment.Status())
+				r.took[*r.Deployment.Status] = true
 			}
 		default:
 			return nil
