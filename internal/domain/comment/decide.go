@@ -22,7 +22,7 @@ type Comment struct {
 	Created time.Time
 	// Number of the pull request, or of another issue.
 	Number int32
-	// Body is the text, or its beginning.
+	// Body is the text, or its first 4 KiB.
 	Body string
 }
 

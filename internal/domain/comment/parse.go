@@ -15,6 +15,8 @@ const (
 	// maxPhases and maxPhaseName, in characters, are the bounds of spec.phaseNames of a run.
 	maxPhases    = 64
 	maxPhaseName = 63
+	// maxBody is how much of a comment's text is read, in bytes.
+	maxBody = 4 << 10
 	// help is the command that every link obeys.
 	help v1alpha1.CommentCommand = "help"
 )
@@ -30,10 +32,10 @@ type Command struct {
 }
 
 // Parse finds the command of a comment: the first line that begins with /katkit, without any space before. Lines in fenced code, in
-// quotes, in HTML comments and in <pre> do not count. Words are parted by white space of any kind; a name of several words
+// quotes, in HTML comments and in <pre> do not count, nor does the last line of a text that may have been cut. Words are parted by white space of any kind; a name of several words
 // stands in double quotes. A problem says, in Markdown, why a command was not understood.
 func Parse(body string) (command Command, found bool, problem string) {
-	line, found := commandLine(body)
+	line, found := commandLine(wholeLines(body))
 	if !found {
 		return Command{}, false, ""
 	}
@@ -46,6 +48,15 @@ func Parse(body string) (command Command, found bool, problem string) {
 	}
 	command, problem = understand(v1alpha1.CommentCommand(strings.ToLower(words[0])), words[1:])
 	return command, true, problem
+}
+
+// wholeLines is a text without its last line where that may have been cut, which would make another command of it. A cut text ends with
+// a whole character, so that it may be a little shorter than the bound.
+func wholeLines(body string) string {
+	if len(body) <= maxBody-utf8.UTFMax {
+		return body
+	}
+	return body[:strings.LastIndexAny(body, "\r\n")+1]
 }
 
 // understand makes a command of its verb and what comes after it.

@@ -75,6 +75,26 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// GitHub's text is cut at 4 KiB, which would make "run" of "run BUILD".
+func TestTheLastLineOfACutTextIsNoCommand(t *testing.T) {
+	for name, c := range map[string]struct {
+		body string
+		want bool
+	}{
+		"cut":                                 {strings.Repeat("x", 4096-len("\n/katkit run")) + "\n/katkit run", false},
+		"cut, and lines end as on an old Mac": {strings.Repeat("x", 4096-len("\r/katkit run")) + "\r/katkit run", false},
+		"cut before a long character":         {strings.Repeat("x", 4093-len("\n/katkit run")) + "\n/katkit run", false},
+		"cut in a later line":                 {strings.Repeat("x", 4096-len("\n/katkit run\nab")) + "\n/katkit run\nab", true},
+		"cut after the line's end":            {strings.Repeat("x", 4096-len("\n/katkit run\n")) + "\n/katkit run\n", true},
+		"one line that was cut":               {"/katkit run" + strings.Repeat(" ", 4096-len("/katkit run")), false},
+		"not cut":                             {strings.Repeat("x", 4092-len("\n/katkit run")) + "\n/katkit run", true},
+	} {
+		if _, found, problem := comment.Parse(c.body); found != c.want || problem != "" {
+			t.Errorf("%s: found: %t, problem: %q", name, found, problem)
+		}
+	}
+}
+
 func TestParseTellsWhatItDoesNotUnderstand(t *testing.T) {
 	for body, want := range map[string]string{
 		"/katkit deploy":                         "there is no command `deploy`: `/katkit help`",
