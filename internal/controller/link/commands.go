@@ -47,7 +47,8 @@ func (t *conversation) observe(ctx context.Context, in *comment.Input) error {
 	return nil
 }
 
-// act carries a decision out. What the API server does not let Katkit do becomes the answer.
+// act carries a decision out. What the API server does not let Katkit do becomes the answer; why it does not is in an event alone, since
+// everybody reads the answer.
 func (t *conversation) act(ctx context.Context, one comment.Comment, decision comment.Decision) (comment.Decision, error) {
 	var why string
 	var err error
@@ -72,7 +73,8 @@ func (t *conversation) start(ctx context.Context, run *v1alpha1.CIRun) (refused 
 	case err == nil:
 		return "", nil
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
-		return comment.NotMade(run, err.Error()), nil
+		t.refused(err)
+		return comment.NotMade(t.link, run), nil
 	case !apierrors.IsAlreadyExists(err):
 		return "", fmt.Errorf("creating run %s: %w", run.Name, err)
 	}
@@ -81,7 +83,7 @@ func (t *conversation) start(ctx context.Context, run *v1alpha1.CIRun) (refused 
 		return "", fmt.Errorf("reading run %s, which is there already: %w", run.Name, err)
 	}
 	if !comment.Same(run, &existing) {
-		return comment.NotMade(run, "another run of this name is there"), nil
+		return comment.NameTaken(run), nil
 	}
 	return "", nil
 }
@@ -95,7 +97,8 @@ func (t *conversation) cancel(ctx context.Context, one comment.Comment, runs []*
 		})
 		switch {
 		case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
-			return comment.NotCancelled(run, err.Error()), nil
+			t.refused(err)
+			return comment.NotCancelled(t.link, run), nil
 		case err != nil && !gone(err):
 			return "", fmt.Errorf("cancelling run %s: %w", run.Name, err)
 		}
@@ -116,13 +119,22 @@ func (t *conversation) approve(ctx context.Context, one comment.Comment, phase *
 	})
 	switch {
 	case apierrors.IsForbidden(err):
+		t.refused(err)
 		return comment.NotApproved(phase, user), nil
-	case gone(err), apierrors.IsInvalid(err):
-		return comment.Unapprovable(phase, err.Error()), nil
+	case apierrors.IsInvalid(err):
+		t.refused(err)
+		return comment.Unapprovable(t.link, phase), nil
+	case gone(err):
+		return comment.Gone(phase), nil
 	case err != nil:
 		return "", fmt.Errorf("approving Phase %s: %w", phase.Name, err)
 	}
 	return "", nil
+}
+
+// refused tells who may see the link why the API server did not let Katkit do as a comment says.
+func (t *conversation) refused(err error) {
+	t.warn(v1alpha1.ReasonRunRefused, "the API server refuses what a comment asks for: "+err.Error())
 }
 
 func (t *conversation) patch(ctx context.Context, object client.Object, body map[string]any) error {

@@ -86,18 +86,34 @@ func read(known string) []Answer {
 }
 
 // NotMade is the answer when the API server does not take a run.
-func NotMade(run *v1alpha1.CIRun, why string) string {
-	return fmt.Sprintf("run %s was not made: %s", code(run.Name), code(why))
+func NotMade(link *v1alpha1.TenantRepoLink, run *v1alpha1.CIRun) string {
+	return fmt.Sprintf("run %s was not made: %s", code(run.Name), refused(link))
+}
+
+// NameTaken is the answer when a run's name is that of another one.
+func NameTaken(run *v1alpha1.CIRun) string {
+	return fmt.Sprintf("run %s was not made: another run of this name is there", code(run.Name))
 }
 
 // NotCancelled is the answer when the API server does not let Katkit cancel a run.
-func NotCancelled(run *v1alpha1.CIRun, why string) string {
-	return fmt.Sprintf("run %s was not cancelled: %s", code(run.Name), code(why))
+func NotCancelled(link *v1alpha1.TenantRepoLink, run *v1alpha1.CIRun) string {
+	return fmt.Sprintf("run %s was not cancelled: %s", code(run.Name), refused(link))
 }
 
-// Unapprovable is the answer when a Phase cannot be approved any more.
-func Unapprovable(phase *v1alpha1.Phase, why string) string {
-	return fmt.Sprintf("phase %s of run %s was not approved: %s", code(phase.Spec.Name), code(phase.Spec.Run.Name), code(why))
+// Unapprovable is the answer when the API server does not take the approval of a Phase.
+func Unapprovable(link *v1alpha1.TenantRepoLink, phase *v1alpha1.Phase) string {
+	return fmt.Sprintf("phase %s of run %s was not approved: %s", code(phase.Spec.Name), code(phase.Spec.Run.Name), refused(link))
+}
+
+// Gone is the answer when a Phase is not there any more.
+func Gone(phase *v1alpha1.Phase) string {
+	return fmt.Sprintf("phase %s of run %s was not approved: it is gone", code(phase.Spec.Name), code(phase.Spec.Run.Name))
+}
+
+// refused tells everybody who reads the pull request no more than who knows why: what the API server says names what is in the cluster.
+func refused(link *v1alpha1.TenantRepoLink) string {
+	command := fmt.Sprintf("kubectl describe trl %s -n %s", link.Name, link.Namespace)
+	return fmt.Sprintf("the cluster refused it; why is in an event, which an admin of tenant %s finds with %s", code(link.Namespace), span(text.Line(command)))
 }
 
 // NotApproved is the answer when Katkit, by its user name in the cluster, may not approve Phases of the namespace. Who may is for

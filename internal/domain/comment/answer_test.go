@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/comment"
@@ -44,7 +45,7 @@ func TestWhatPeopleWroteMentionsNobody(t *testing.T) {
 	in := ask("/katkit run")
 	in.Pull.URL = "javascript:alert(1)"
 	answer := comment.Answered(comment.Comment{ID: 7, Login: hostile}, in.Pull, comment.Command{Verb: v1alpha1.CommentCommand(hostile)},
-		comment.Decision{Answer: comment.NotMade(aRun(hostile, "", 0), hostile)})
+		comment.Decision{Answer: comment.NotMade(&v1alpha1.TenantRepoLink{ObjectMeta: metav1.ObjectMeta{Namespace: hostile, Name: hostile}}, aRun(hostile, "", 0))})
 	body := comment.Render("tenant", "app", "", []comment.Answer{answer})
 	shown := regexp.MustCompile("`[^`]*`").ReplaceAllString(body, "")
 	if strings.ContainsAny(strings.ReplaceAll(shown, "<!--", ""), "@<[#`") || strings.Contains(body, "javascript") || strings.Count(body, "\n- ") != 1 {
@@ -61,6 +62,22 @@ func TestAnAdminIsToldHowKatkitMayApprove(t *testing.T) {
 		"o'neil": `--user='o'\''neil'` + "`",
 	} {
 		if got := comment.NotApproved(aPhase("r", "DEPLOY", 0), user); !strings.HasSuffix(got, want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+func TestARefusalTellsWhereAnAdminFindsWhy(t *testing.T) {
+	link, run := ask("/katkit run").Link, aRun("r", "", 0)
+	const where = ": the cluster refused it; why is in an event, which an admin of tenant `tenant` finds with `kubectl describe trl app -n tenant`"
+	for want, got := range map[string]string{
+		"run `r` was not made" + where:                            comment.NotMade(link, run),
+		"run `r` was not cancelled" + where:                       comment.NotCancelled(link, run),
+		"phase `DEPLOY` of run `r` was not approved" + where:      comment.Unapprovable(link, aPhase("r", "DEPLOY", 0)),
+		"phase `DEPLOY` of run `r` was not approved: it is gone":  comment.Gone(aPhase("r", "DEPLOY", 0)),
+		"run `r` was not made: another run of this name is there": comment.NameTaken(run),
+	} {
+		if got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
