@@ -14,17 +14,24 @@ const skew = time.Minute
 // cancel is "cancel": of what was asked for before the comment, since it may be looked at late, or again.
 func cancel(in Input) Decision {
 	var decision Decision
-	var names []string
+	var names, later []string
 	for _, run := range in.Runs {
 		switch {
 		case run.Annotations[v1alpha1.AnnotationCancelledOnGitHub] == By(in.Comment): // at an earlier look
 			names = append(names, run.Name)
-		case !run.Status.State.Terminal() && !run.Spec.Cancelled && askedBefore(run, in.Comment):
+		case run.Status.State.Terminal() || run.Spec.Cancelled:
+		case askedBefore(run, in.Comment):
 			decision.Cancel = append(decision.Cancel, run)
 			names = append(names, run.Name)
+		default:
+			later = append(later, run.Name)
 		}
 	}
-	if len(names) == 0 {
+	slices.Sort(later)
+	switch {
+	case len(names) == 0 && len(later) > 0:
+		return confused("%s began after this was written: look at it, then say so again", codes(later))
+	case len(names) == 0:
 		return confused("nothing of this pull request is under way")
 	}
 	slices.Sort(names)
@@ -32,12 +39,21 @@ func cancel(in Input) Decision {
 	return decision
 }
 
-// askedBefore tells whether a run was asked for before a comment was written.
+// askedBefore tells whether a run was asked for before a comment was written:
+//   - one that a comment asked for, by the numbers of the two comments;
+//   - one that a trigger made, when it was made in an earlier second than the comment. It may be of a commit that was pushed after the
+//     comment, which nobody would run again: clocks that are apart count against "cancel";
+//   - one that somebody made by hand, also when it is a little younger.
 func askedBefore(run *v1alpha1.CIRun, comment Comment) bool {
 	if id := commentIn(run.Annotations[v1alpha1.AnnotationAskedOnGitHub]); id != 0 {
 		return id < comment.ID
 	}
-	return !run.CreationTimestamp.After(comment.Created.Add(skew))
+	switch v1alpha1.TriggerName(run.Labels[v1alpha1.LabelTrigger]) {
+	case v1alpha1.TriggerPullRequest, v1alpha1.TriggerPush:
+		return run.CreationTimestamp.Time.Before(comment.Created)
+	default:
+		return !run.CreationTimestamp.After(comment.Created.Add(skew))
+	}
 }
 
 // approve is "approve": of the one phase of the name that waited when the comment was written, of the newest commit's where

@@ -158,6 +158,11 @@ func TestDecide(t *testing.T) {
 	signed := func(annotation, by string) func(*v1alpha1.CIRun) {
 		return func(run *v1alpha1.CIRun) { run.Annotations = map[string]string{annotation: by} }
 	}
+	triggered := func(by v1alpha1.TriggerName, made time.Duration) *v1alpha1.CIRun {
+		run := aRun("b", v1alpha1.RunRunning, made)
+		run.Labels = map[string]string{v1alpha1.LabelTrigger: string(by)}
+		return run
+	}
 	const by42 = "ann (#5) in comment 42"
 	ofOther := func(p *v1alpha1.Phase) *v1alpha1.Phase { p.Spec.SHA = otherSHA; return p }
 	for name, c := range map[string]struct {
@@ -202,7 +207,12 @@ func TestDecide(t *testing.T) {
 		"what this comment has cancelled already": {ask("/katkit cancel", runs(with(aRun("b", v1alpha1.RunCancelled, 0), signed(v1alpha1.AnnotationCancelledOnGitHub, by42)))),
 			"+1", []string{"cancelled `b`"}},
 		"what was made a minute later is not meant":    {ask("/katkit cancel", runs(aRun("b", v1alpha1.RunRunning, 61*time.Second))), "confused", nil},
-		"clocks may be apart":                          {ask("/katkit cancel", runs(aRun("b", v1alpha1.RunRunning, time.Minute))), "cancel b; +1", nil},
+		"what a trigger made before":                   {ask("/katkit cancel", runs(triggered("pr", -time.Second))), "cancel b; +1", nil},
+		"what a trigger made in the same second":       {ask("/katkit cancel", runs(triggered("pr", 0))), "confused", []string{"`b` began after this was written"}},
+		"what a trigger made of a later push":          {ask("/katkit cancel", runs(triggered("pr", 55*time.Second))), "confused", []string{"`b` began after"}},
+		"what another trigger made later":              {ask("/katkit cancel", runs(triggered("push", time.Second))), "confused", []string{"`b` began after"}},
+		"of two runs of a trigger the earlier":         {ask("/katkit cancel", runs(triggered("pr", time.Second), aRun("a", v1alpha1.RunRunning, -time.Second))), "cancel a; +1", []string{"cancelled `a`"}},
+		"clocks may be apart, of what people made":     {ask("/katkit cancel", runs(aRun("b", v1alpha1.RunRunning, time.Minute))), "cancel b; +1", nil},
 		"what an earlier comment asked for, made late": {ask("/katkit cancel", runs(with(aRun("b", v1alpha1.RunRunning, time.Hour), signed(v1alpha1.AnnotationAskedOnGitHub, "x (#1) in comment 41")))), "cancel b; +1", nil},
 		"what a later comment asked for":               {ask("/katkit cancel", runs(with(aRun("b", v1alpha1.RunRunning, 0), signed(v1alpha1.AnnotationAskedOnGitHub, "x (#1) in comment 43")))), "confused", nil},
 
