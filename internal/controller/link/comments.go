@@ -1,7 +1,10 @@
 package link
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,40 +38,65 @@ type conversation struct {
 	// permissions are what was asked for in this look, by login.
 	permissions map[string]domain.Permission
 	// answers are to be given, by the pull request's number, self is the number of the account that gives them.
-	answers map[int32][]comment.Answer
+	answers map[int32][]reply
 	self    int64
 }
 
-// obey looks at the comments since the last look, and notes in the plan how far it came. What did not succeed, and may, is tried again: all of
-// it may be done again.
-func (c *Controller) obey(ctx context.Context, observation domain.Observation, repository *source.Repository, plan *domain.Plan) error {
-	before := comment.CursorOf(plan.Status.Triggers)
+// reply is what is to be said to a comment.
+type reply struct {
+	to     comment.Comment
+	answer comment.Answer
+}
+
+// heard is what a look at the comments comes to.
+type heard struct {
+	// cursor is how far it came.
+	cursor comment.Cursor
+	// again is when the next look is to come at the latest; 0: when the link's does.
+	again time.Duration
+	// complaint is why no comment is obeyed, err what is wrong with the API server.
+	complaint *problem.Problem
+	err       error
+}
+
+// obey looks at the comments since the last look. What did not succeed, and may, is tried again: all of it may be done again.
+func (c *Controller) obey(ctx context.Context, observation domain.Observation, repository *source.Repository) heard {
+	before := comment.CursorOf(observation.Link.Status.Triggers)
 	if observation.Link.Spec.Triggers.Comments == nil {
-		plan.Status.Triggers = comment.Cursor{}.Record(plan.Status.Triggers)
-		return nil
+		return heard{}
 	}
 	if !found(observation) {
-		return nil
+		return heard{cursor: before}
 	}
 	talk := &conversation{
 		Controller: c, link: observation.Link, repository: repository, pulls: observation.Findings.PullRequests,
-		permissions: map[string]domain.Permission{}, answers: map[int32][]comment.Answer{},
+		permissions: map[string]domain.Permission{}, answers: map[int32][]reply{},
 	}
 	after, more, cause, err := talk.follow(ctx, before)
-	plan.Status.Triggers = after.Record(plan.Status.Triggers)
+	result := heard{cursor: after}
+	if err != nil {
+		result.err = fmt.Errorf("obeying comments: %w", err)
+	}
 	switch {
 	case cause != nil && cause.Transient:
-		wait := later
-		if cause.RetryAfter > 0 {
-			wait = cause.RetryAfter
-		}
-		plan.RequeueAfter = min(wait, plan.RequeueAfter)
+		result.again = cmp.Or(cause.RetryAfter, later)
 	case cause != nil:
-		talk.complain(&plan.Status, cause)
+		result.complaint = cause
 	case more:
-		plan.RequeueAfter = min(soon, plan.RequeueAfter)
+		result.again = soon
 	}
-	return err
+	return result
+}
+
+// note puts what came of the comments into a plan of the same look.
+func (c *Controller) note(link *v1alpha1.TenantRepoLink, heard heard, plan *domain.Plan) {
+	plan.Status.Triggers = heard.cursor.Record(plan.Status.Triggers)
+	if heard.again > 0 {
+		plan.RequeueAfter = min(heard.again, plan.RequeueAfter)
+	}
+	if heard.complaint != nil {
+		c.complain(link, &plan.Status, heard.complaint)
+	}
 }
 
 // found tells whether the link's repository was found. What stands in the way of other triggers does not stand in the way of comments.
@@ -93,23 +121,44 @@ func (t *conversation) follow(ctx context.Context, before comment.Cursor) (after
 	if !complete {
 		t.warn(v1alpha1.ReasonCommentsNotRead, "there were too many comments since the last look: the oldest of them were not looked at")
 	}
+	passed, more, cause, err := t.goThrough(ctx, comments)
+	if unanswered, first := t.publish(ctx); unanswered != nil { // those from the first one on are looked at again
+		passed = slices.DeleteFunc(passed, func(one comment.Comment) bool { return one.ID >= first })
+		more, cause = false, unanswered
+	}
+	for _, one := range passed {
+		after = after.Past(one.ID, one.Created)
+	}
+	return after, more, cause, err
+}
+
+// goThrough obeys comments in their order, and tells which need no look any more. It stops at what stands in the way of all of them.
+func (t *conversation) goThrough(ctx context.Context, comments []comment.Comment) (passed []comment.Comment, more bool, cause *problem.Problem, err error) {
 	looked := 0
 	for _, one := range comments {
 		if command, found, misread := comment.Parse(one.Body); found && one.MayCommand() {
 			if looked++; looked > maxCommands {
-				more = true
-				break
+				return passed, true, nil, nil
 			}
-			if cause, err = t.answer(ctx, one, command, misread); cause != nil || err != nil {
-				break
+			if cause, err = t.answer(ctx, one, command, misread); err != nil || t.stopsAt(one, cause) {
+				return passed, false, cause, err
 			}
 		}
-		after = after.Past(one.ID, one.Created)
+		passed = append(passed, one)
 	}
-	if unanswered := t.publish(ctx); unanswered != nil { // all of them are looked at again
-		return before, false, unanswered, err
+	return passed, false, nil, nil
+}
+
+// stopsAt tells whether no later comment is looked at, because of a problem with one. One that is passed over instead is told in an event.
+func (t *conversation) stopsAt(one comment.Comment, cause *problem.Problem) bool {
+	switch {
+	case cause == nil:
+		return false
+	case !cause.Transient, one.TriedAgain(cause, t.Clock.Now()):
+		return true
 	}
-	return after, more, cause, err
+	t.warn(v1alpha1.ReasonCommentNotAnswered, comment.PassedOver(one, cause))
+	return false
 }
 
 // answer looks at one command. A problem is one to stop at: it passes by itself, or is one of all comments.
@@ -149,7 +198,7 @@ func (t *conversation) answer(ctx context.Context, one comment.Comment, command 
 		return nil, nil
 	}
 	t.self = self
-	t.answers[one.Number] = append(t.answers[one.Number], comment.Answered(one, pull, command, decision))
+	t.answers[one.Number] = append(t.answers[one.Number], reply{to: one, answer: comment.Answered(one, pull, command, decision)})
 	return nil, nil
 }
 
@@ -177,36 +226,54 @@ func (t *conversation) pull(ctx context.Context, number int32) (pull comment.Pul
 	return pull, found && pull.Base == t.link.Spec.HomeBranch, cause
 }
 
-// publish gives the answers, in one comment on each pull request.
-func (t *conversation) publish(ctx context.Context) *problem.Problem {
-	for number, answers := range t.answers {
-		cause := t.repository.Answer(ctx, number, t.self, func(known string) string {
-			return comment.Render(t.link.Namespace, t.link.Name, known, answers)
-		})
-		switch {
-		case cause != nil && cause.Transient:
-			return cause
-		case cause != nil:
-			t.warn(v1alpha1.ReasonCommentNotAnswered, notAnswered(cause))
+// publish gives the answers, in one comment on each pull request. cause is why some are to be given later, first the number of the first
+// comment that waits for one.
+func (t *conversation) publish(ctx context.Context) (cause *problem.Problem, first int64) {
+	for _, number := range slices.Sorted(maps.Keys(t.answers)) {
+		refused := cause // a rate limit, which stands in the way of all of them
+		if cause == nil || cause.Reason != v1alpha1.ReasonRateLimited {
+			refused = t.give(ctx, number)
+		}
+		if refused != nil && !refused.Transient {
+			t.warn(v1alpha1.ReasonCommentNotAnswered, notAnswered(refused))
+			continue
+		}
+		for _, reply := range t.answers[number] {
+			if t.stopsAt(reply.to, refused) {
+				cause = refused
+				first = min(cmp.Or(first, reply.to.ID), reply.to.ID)
+			}
 		}
 	}
-	return nil
+	return cause, first
+}
+
+func (t *conversation) give(ctx context.Context, number int32) *problem.Problem {
+	answers := make([]comment.Answer, 0, len(t.answers[number]))
+	for _, reply := range t.answers[number] {
+		answers = append(answers, reply.answer)
+	}
+	return t.repository.Answer(ctx, number, t.self, func(known string) string {
+		return comment.Render(t.link.Namespace, t.link.Name, known, answers)
+	})
 }
 
 func notAnswered(cause *problem.Problem) string {
 	return "a comment was looked at, and could not be answered; to answer, the token needs write access to the repository's pull requests: " + cause.Message
 }
 
-func (t *conversation) warn(reason, note string) {
-	report.Events(t.Recorder, t.link, []report.Event{{Warning: true, Reason: reason, Action: "Comment", Note: note}})
+func (t *conversation) warn(reason, note string) { t.Controller.warn(t.link, reason, note) }
+
+func (c *Controller) warn(link *v1alpha1.TenantRepoLink, reason, note string) {
+	report.Events(c.Recorder, link, []report.Event{{Warning: true, Reason: reason, Action: "Comment", Note: note}})
 }
 
 // complain tells in the link's condition, and once in an event, why no comment is obeyed. Runs do not need comments: the link is ready.
-func (t *conversation) complain(status *v1alpha1.TenantRepoLinkStatus, cause *problem.Problem) {
+func (c *Controller) complain(link *v1alpha1.TenantRepoLink, status *v1alpha1.TenantRepoLinkStatus, cause *problem.Problem) {
 	ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
 	note := "comments are not obeyed: " + cause.Message
 	ready.Message += "; " + note
-	if known := meta.FindStatusCondition(t.link.Status.Conditions, v1alpha1.ConditionReady); known == nil || !strings.Contains(known.Message, note) {
-		t.warn(v1alpha1.ReasonCommentsNotRead, note)
+	if known := meta.FindStatusCondition(link.Status.Conditions, v1alpha1.ConditionReady); known == nil || !strings.Contains(known.Message, note) {
+		c.warn(link, v1alpha1.ReasonCommentsNotRead, note)
 	}
 }

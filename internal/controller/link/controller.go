@@ -101,20 +101,22 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("observing: %w", err)
 	}
 	plan := domain.Decide(observation, c.Clock.Now())
+	// Before the runs of this look are made, which nobody has seen yet who wrote a comment.
+	heard := c.obey(ctx, observation, repository)
 	refused, err := c.create(ctx, &link, plan.CreateRuns)
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, errors.Join(err, heard.err)
 	}
 	if refused != nil {
 		observation.Problem = refused
 		plan = domain.Decide(observation, c.Clock.Now())
 	}
-	stopped := c.obey(ctx, observation, repository, &plan)
+	c.note(&link, heard, &plan)
 	if err := c.write(ctx, &link, plan.Status); err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, errors.Join(err, heard.err)
 	}
-	if stopped != nil {
-		return ctrl.Result{}, fmt.Errorf("obeying comments: %w", stopped)
+	if heard.err != nil {
+		return ctrl.Result{}, heard.err
 	}
 	return ctrl.Result{RequeueAfter: plan.RequeueAfter}, nil
 }
