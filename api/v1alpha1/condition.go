@@ -68,7 +68,7 @@ const (
 	ReasonHomeBranchNotFound = "HomeBranchNotFound"
 	// ReasonInvalidTrigger: a trigger of the link cannot be understood.
 	ReasonInvalidTrigger = "InvalidTrigger"
-	// ReasonRunRefused: the API server does not accept the run that a trigger of the link makes.
+	// ReasonRunRefused: the API server does not accept the run that a trigger of the link, or a comment, asks for.
 	ReasonRunRefused = "RunRefused"
 	// ReasonCommitNotFound: the repository has no such commit, branch or pull request.
 	ReasonCommitNotFound = "CommitNotFound"
