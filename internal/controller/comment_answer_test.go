@@ -168,7 +168,7 @@ var _ = Describe("Comments on pull requests, however many,", func() {
 		again := func() {
 			asked := len(requestsFor(t.repository.Name()))
 			t.nudge()
-			Eventually(func() int { return len(requestsFor(t.repository.Name())) }).Should(BeNumerically(">=", asked+5))
+			Eventually(func() int { return len(requestsFor(t.repository.Name())) }).Should(BeNumerically(">=", asked+4))
 		}
 		again()
 		told, writes := katkit.wire.events(t.namespace), len(katkit.wire.in(t.namespace))

@@ -71,6 +71,7 @@ func NewCommand(streams genericiooptions.IOStreams, connect cli.Connect) *cobra.
 	flags.StringVar(&o.name, "name", "", "the name of the run (default the link's with five characters more)")
 	flags.BoolVarP(&following, "follow", "f", false, "watch the run until it has ended, and exit with its result")
 	command.MarkFlagsMutuallyExclusive("branch", "pr")
+	command.MarkFlagsMutuallyExclusive("branch", "sha")
 	_ = command.RegisterFlagCompletionFunc("pr", complete.Flag(connect, complete.Pulls))
 	_ = command.RegisterFlagCompletionFunc("sha", complete.Flag(connect, complete.Commits))
 	for _, name := range []string{"branch", "phase", "env", "timeout", "name"} {
