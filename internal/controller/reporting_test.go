@@ -297,7 +297,7 @@ var _ = Describe("GitHub shows the end of a run", func() {
 		t.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
 		var early []fakegithub.Request
 		for _, request := range requestsFor(t.repository.Name()) {
-			if request.Time.After(limited) && request.Time.Before(reset) {
+			if request.Time.After(limited) && request.Time.Before(reset) && request.Status != http.StatusCreated { // one under way was taken
 				early = append(early, request)
 			}
 		}

@@ -18,8 +18,8 @@ import (
 
 const long = `Start a run of a link: one commit goes through the phases of its workflow.
 
-Without --sha, --branch and --pr it is the newest commit of the link's home branch. --sha with --pr or --branch is that commit of
-the pull request or branch. A commit of a fork's pull request is not deployed.
+Without --sha, --branch and --pr it is the newest commit of the link's home branch. --sha with --pr is that commit of
+the pull request. A commit of a fork's pull request is not deployed.
 
 ` + follow.Help
 
@@ -44,7 +44,7 @@ func NewCommand(streams genericiooptions.IOStreams, connect cli.Connect) *cobra.
 	var timeout time.Duration
 	var following bool
 	command := &cobra.Command{
-		Use:         "run LINK [--sha SHA] [--branch NAME | --pr NUMBER]",
+		Use:         "run LINK [--branch NAME | [--sha SHA] [--pr NUMBER]]",
 		Short:       "Start a run of a commit",
 		Long:        long,
 		Example:     example,
