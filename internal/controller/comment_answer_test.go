@@ -165,14 +165,10 @@ var _ = Describe("Comments on pull requests, however many,", func() {
 		t.says(1, asker, "/katkit run")
 		Eventually(func() string { return t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady) }).Should(ContainSubstring("comments are not obeyed: "))
 		Eventually(t.events).WithArguments("TenantRepoLink", linkName).Should(ContainElement(HavePrefix("Warning CommentsNotRead: comments are not obeyed")))
-		again := func() {
-			asked := len(requestsFor(t.repository.Name()))
-			t.nudge()
-			Eventually(func() int { return len(requestsFor(t.repository.Name())) }).Should(BeNumerically(">=", asked+4))
-		}
-		again()
-		told, writes := katkit.wire.events(t.namespace), len(katkit.wire.in(t.namespace))
-		again()
+		t.look()
+		told, writes, refused := katkit.wire.events(t.namespace), len(katkit.wire.in(t.namespace)), len(t.asked(http.MethodGet, "/permission"))
+		t.look()
+		Expect(t.asked(http.MethodGet, "/permission")).To(HaveLen(refused), "what GitHub refuses is not asked for again at each look")
 		Consistently(func() []int { return []int{katkit.wire.events(t.namespace), len(katkit.wire.in(t.namespace))} }).Should(Equal([]int{told, writes}))
 		Expect(t.runs()).To(BeEmpty())
 
