@@ -2,11 +2,7 @@ package github
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"math"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -57,7 +53,7 @@ func (c *Client) Comments(ctx context.Context, repository string, since time.Tim
 			return nil, false, err
 		}
 		complete = !page.more
-		for _, comment := range page.comments {
+		for _, comment := range page.items {
 			switch {
 			case comment.ID <= after:
 				complete = true
@@ -71,46 +67,18 @@ func (c *Client) Comments(ctx context.Context, repository string, since time.Tim
 	return comments, complete, nil
 }
 
-// commentPage is a page of comments as it is remembered.
-type commentPage struct {
-	etag     string
-	comments []Comment
-	more     bool
-}
-
 const whatComments = "the comments"
 
-func (c *Client) commentPage(ctx context.Context, repository, query string) (commentPage, error) {
-	key := keyOf(c.account, "comments", c.host.Name, repository, query)
-	value, _ := c.cache.entries.get(key)
-	known, remembered := value.(commentPage)
-	response, err := c.send(bounded(immutable(ctx), maxCommentsBytes), repository, "/issues/comments?"+query, func(request *http.Request) {
-		if remembered {
-			request.Header.Set("If-None-Match", known.etag)
-		}
+func (c *Client) commentPage(ctx context.Context, repository, query string) (page[Comment], error) {
+	return readPage(ctx, c, listing[gogithub.IssueComment, Comment]{
+		repository: repository, path: "/issues/comments?" + query, what: whatComments, maxBytes: maxCommentsBytes,
+		item: func(answer *gogithub.IssueComment) (Comment, error) {
+			comment, err := c.comment(repository, whatComments, answer)
+			comment.Body = beginning(comment.Body, MaxCommentBody)
+			return comment, err
+		},
+		cost: func(comment Comment) int64 { return int64(len(comment.Body)+len(comment.AuthorLogin)) + entryOverhead },
 	})
-	if answered, failed := errors.AsType[*gogithub.ErrorResponse](err); failed && remembered && statusOf(answered.Response) == http.StatusNotModified {
-		return known, nil
-	}
-	if err != nil {
-		return commentPage{}, c.failure(repository, whatComments, err)
-	}
-	defer response.Body.Close()
-	page := commentPage{etag: response.Header.Get("ETag"), more: response.NextPage != 0}
-	cost := int64(entryOverhead)
-	err = c.eachComment(response.Body, repository, whatComments, func(comment Comment) bool {
-		comment.Body = beginning(comment.Body, MaxCommentBody)
-		page.comments = append(page.comments, comment)
-		cost += int64(len(comment.Body)+len(comment.AuthorLogin)) + entryOverhead
-		return true
-	})
-	if err != nil {
-		return commentPage{}, c.failure(repository, whatComments, err)
-	}
-	if page.etag != "" {
-		c.cache.entries.put(key, page, cost)
-	}
-	return page, nil
 }
 
 // FindComment returns the first comment of a pull request that is wanted, with its whole text. complete is false when it was not found
@@ -123,11 +91,12 @@ func (c *Client) FindComment(ctx context.Context, repository string, number int,
 		if err != nil {
 			return Comment{}, false, false, c.failure(repository, what, err)
 		}
-		err = c.eachComment(response.Body, repository, what, func(one Comment) bool {
-			if found = wanted(one); found {
+		err = decodeEach(c, response.Body, repository, what, func(answer *gogithub.IssueComment) (more bool, err error) {
+			one, err := c.comment(repository, what, answer)
+			if found = err == nil && wanted(one); found {
 				comment = one
 			}
-			return !found
+			return !found, err
 		})
 		response.Body.Close()
 		if err != nil {
@@ -138,29 +107,6 @@ func (c *Client) FindComment(ctx context.Context, repository string, number int,
 		}
 	}
 	return Comment{}, false, false, nil
-}
-
-// eachComment holds one of GitHub's comments in memory at a time. It ends when do returns false.
-func (c *Client) eachComment(body io.Reader, repository, what string, do func(Comment) bool) error {
-	decoder := json.NewDecoder(body)
-	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
-		return errors.Join(c.incomplete(repository, what), err)
-	}
-	for decoder.More() {
-		var answer gogithub.IssueComment
-		if err := decoder.Decode(&answer); err != nil {
-			return err
-		}
-		comment, err := c.comment(repository, what, &answer)
-		if err != nil {
-			return err
-		}
-		if !do(comment) {
-			return nil
-		}
-	}
-	_, err := decoder.Token() // an answer that was cut off has no end
-	return err
 }
 
 func (c *Client) comment(repository, what string, answer *gogithub.IssueComment) (Comment, error) {

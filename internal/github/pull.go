@@ -2,11 +2,7 @@ package github
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"math"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -79,7 +75,7 @@ func (c *Client) OpenPullRequests(ctx context.Context, repository, base string, 
 		if err != nil {
 			return nil, false, err
 		}
-		for _, pull := range page.pulls {
+		for _, pull := range page.items {
 			if !listed[pull.Number] {
 				listed[pull.Number] = true
 				pull.Labels = slices.Clone(pull.Labels) // the cache's are its own
@@ -96,67 +92,15 @@ func (c *Client) OpenPullRequests(ctx context.Context, repository, base string, 
 	return pulls, more, nil
 }
 
-// pullPage is a page of pull requests as it is remembered: of GitHub's answer a hundredth.
-type pullPage struct {
-	etag  string
-	pulls []PullRequest
-	more  bool
-}
-
-func (c *Client) pullPage(ctx context.Context, repository, what, base string, number int) (pullPage, error) {
+func (c *Client) pullPage(ctx context.Context, repository, what, base string, number int) (page[PullRequest], error) {
 	query := url.Values{
 		"state": {"open"}, "base": {base}, "sort": {"updated"}, "direction": {"desc"},
 		"per_page": {strconv.Itoa(pullsPerPage)}, "page": {strconv.Itoa(number)},
 	}.Encode()
-	key := keyOf(c.account, "pulls", c.host.Name, repository, query)
-	value, _ := c.cache.entries.get(key)
-	known, remembered := value.(pullPage)
-	response, err := c.send(bounded(immutable(ctx), maxPullsBytes), repository, "/pulls?"+query, func(request *http.Request) {
-		if remembered {
-			request.Header.Set("If-None-Match", known.etag)
-		}
+	return readPage(ctx, c, listing[gogithub.PullRequest, PullRequest]{
+		repository: repository, path: "/pulls?" + query, what: what, maxBytes: maxPullsBytes, cost: PullRequest.cost,
+		item: func(answer *gogithub.PullRequest) (PullRequest, error) { return c.pull(repository, what, answer) },
 	})
-	if answered, failed := errors.AsType[*gogithub.ErrorResponse](err); failed && remembered && statusOf(answered.Response) == http.StatusNotModified {
-		return known, nil
-	}
-	if err != nil {
-		return pullPage{}, c.failure(repository, what, err)
-	}
-	defer response.Body.Close()
-	page := pullPage{etag: response.Header.Get("ETag"), more: response.NextPage != 0}
-	if page.pulls, err = c.decodePulls(response.Body, repository, what); err != nil {
-		return pullPage{}, c.failure(repository, what, err)
-	}
-	if page.etag != "" {
-		cost := int64(entryOverhead)
-		for _, pull := range page.pulls {
-			cost += pull.cost()
-		}
-		c.cache.entries.put(key, page, cost)
-	}
-	return page, nil
-}
-
-// decodePulls holds one of GitHub's pull requests in memory at a time.
-func (c *Client) decodePulls(body io.Reader, repository, what string) ([]PullRequest, error) {
-	decoder := json.NewDecoder(body)
-	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
-		return nil, errors.Join(c.incomplete(repository, what), err)
-	}
-	var pulls []PullRequest
-	for decoder.More() {
-		var answer gogithub.PullRequest
-		if err := decoder.Decode(&answer); err != nil {
-			return nil, err
-		}
-		pull, err := c.pull(repository, what, &answer)
-		if err != nil {
-			return nil, err
-		}
-		pulls = append(pulls, pull)
-	}
-	_, err := decoder.Token() // an answer that was cut off has no end
-	return pulls, err
 }
 
 func (c *Client) pull(repository, what string, answer *gogithub.PullRequest) (PullRequest, error) {
