@@ -37,14 +37,9 @@ func (r *Repository) Evidence(ctx context.Context, candidate link.Candidate) lin
 			return link.Evidence{Problem: cause}
 		}
 		known.Permission = permission
-		actor := pull.Opener
-		actor.Permission = permission
-		if !link.Trusts(link.Change{Fork: pull.Fork, Actor: actor}) {
-			return known // its files do not matter
-		}
 	}
-	if len(candidate.Paths) == 0 || candidate.Before == "" {
-		return known
+	if len(candidate.Paths) == 0 || candidate.Before == "" || !candidate.Trusted(known.Permission) {
+		return known // its files do not matter, or cannot be told
 	}
 	files, complete, err := r.client.ChangedFiles(ctx, r.name, candidate.Before, candidate.SHA)
 	switch {

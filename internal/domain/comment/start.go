@@ -50,6 +50,8 @@ func allow(in Input) Decision {
 	run.Spec.Commit = v1alpha1.CommitSelector{SHA: sha, PullRequest: in.Pull.Number}
 	made := find(in.Runs, run.Name)
 	switch {
+	case !link.Trusts(link.Change{Fork: in.Pull.Fork, Named: true, Actor: in.Comment.Author}):
+		return Decision{}
 	case !wholeSHA(sha) && len(sha) >= 4 && strings.HasPrefix(in.Pull.HeadSHA, sha):
 		return confused("%s could be the beginning of another commit, too: name the whole sha%s", code(in.Command.SHA), toAllow(in))
 	case !wholeSHA(sha):

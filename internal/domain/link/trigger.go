@@ -204,7 +204,7 @@ func runs(link *v1alpha1.TenantRepoLink, candidates []Candidate, evidence map[st
 		case known.Problem != nil:
 			said = known.Problem
 			continue
-		case candidate.PullRequest != nil && !trusted(candidate, known):
+		case !candidate.Trusted(known.Permission):
 			continue // the permission may be given yet
 		case matches(candidate.Paths, known):
 			list = append(list, BuildRun(link, candidate))
@@ -214,10 +214,15 @@ func runs(link *v1alpha1.TenantRepoLink, candidates []Candidate, evidence map[st
 	return list, done, said
 }
 
-func trusted(candidate Candidate, known Evidence) bool {
-	actor := candidate.PullRequest.Opener
-	actor.Permission = known.Permission
-	return Trusts(Change{Fork: candidate.PullRequest.Fork, Actor: actor})
+// Trusted tells whether a commit is run by itself, by the permission of who opened its pull request. A push to the home branch is:
+// GitHub took it.
+func (c Candidate) Trusted(opener Permission) bool {
+	if c.PullRequest == nil {
+		return true
+	}
+	actor := c.PullRequest.Opener
+	actor.Permission = opener
+	return Trusts(Change{Fork: c.PullRequest.Fork, Actor: actor})
 }
 
 // matches tells whether one of the files is of one of the patterns. What is not known could be.
