@@ -124,7 +124,8 @@ var _ = Describe("A run that is cancelled", func() {
 		Expect(deployed.Status.State).To(Equal(v1alpha1.PhaseCancelled))
 		Expect(deployed.Status.Receipts).To(HaveExactElements(HaveField("Result", v1alpha1.ReceiptRolledBack)))
 		Expect(t.image(ctx, "web")).To(Equal(suite.images.Agent))
-		Expect(deployed.Finalizers).To(BeEmpty())
+		// It is released after its end is written, which the run sees at once.
+		Eventually(func(ctx context.Context) []string { return phasesOf(ctx, run)["DEPLOY"].Finalizers }).WithContext(ctx).WithTimeout(10 * time.Second).Should(BeEmpty())
 	})
 })
 

@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"context"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
@@ -20,6 +22,7 @@ func (t *tenant) checkInvariants(ctx context.Context) {
 		phases := phasesOf(ctx, run)
 		checkOrder(run, phases)
 		checkPods(ctx, run, phases)
+		t.checkReport(ctx, run)
 		for _, phase := range phases {
 			for _, receipt := range phase.Status.Receipts {
 				switch receipt.Result {
@@ -37,6 +40,20 @@ func (t *tenant) checkInvariants(ctx context.Context) {
 		Expect(imageless(spec)).To(Equal(imageless(before.spec)), "only the image of %s changes (I4)", key)
 		Expect(generation).To(Equal(1+changes[key]), "%s changes once for each deployment, and once back (I3)", key)
 	}
+}
+
+// checkReport: GitHub ends up showing that a run succeeded (I7), while its link is there.
+func (t *tenant) checkReport(ctx context.Context, run *v1alpha1.CIRun) {
+	link := &v1alpha1.TenantRepoLink{}
+	err := suite.Client.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: run.Spec.Link.Name}, link)
+	if apierrors.IsNotFound(err) || run.Status.State != v1alpha1.RunSucceeded {
+		return
+	}
+	Expect(err).NotTo(HaveOccurred())
+	Eventually(func(g Gomega, ctx context.Context) {
+		g.Expect(suite.Client.Get(ctx, client.ObjectKeyFromObject(run), run)).To(Succeed())
+		g.Expect(condition(run.Status.Conditions, v1alpha1.ConditionReported)).To(haveStatus("True", v1alpha1.ReasonReported))
+	}).WithContext(ctx).WithTimeout(30 * time.Second).Should(Succeed())
 }
 
 // checkOrder: a phase never begins unless all before it succeeded, and a run succeeds only with all of its phases (I3).

@@ -82,7 +82,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 
 	suite.token = "e2e-token-" + suite.id
 	Expect(suite.github.AddToken(ctx, suite.token, fakegithub.Account{
-		Login: "katkit-e2e", Repositories: map[string]fakegithub.Permission{"*": fakegithub.Read},
+		Login: "katkit-e2e", Repositories: map[string]fakegithub.Permission{"*": fakegithub.Write},
 	})).To(Succeed())
 	DeferCleanup(func(ctx SpecContext) { Expect(suite.github.RevokeToken(ctx, suite.token)).To(Succeed()) })
 
