@@ -13,8 +13,11 @@ IMAGE_PREFIX ?= katkit
 BASE_IMAGE ?= debian:bookworm-slim
 # How long `make fuzz` spends on each target.
 FUZZTIME ?= 30s
-# More arguments for every `go test`, e.g. GOTEST_ARGS='-run TestX -v'.
+# More arguments for `go test`, e.g. GOTEST_ARGS='-run TestX -v', and for the stories of the controllers, e.g. GINKGO_ARGS='--focus "A link"'.
 GOTEST_ARGS ?=
+GINKGO_ARGS ?=
+# How many of those run at once. Each has an API server of its own.
+ENVTEST_PROCS ?= 2
 
 # Tools are pinned in tools/; Go builds each once and keeps it in the user's build cache, for any checkout.
 CONTROLLER_GEN := go tool -modfile=tools/go.mod controller-gen
@@ -82,7 +85,7 @@ test-unit: ## Tests that need nothing but Go, and what GitHub publishes of its A
 .PHONY: test-envtest
 test-envtest: ## Tests of the controllers against a real API server and etcd
 	KUBEBUILDER_ASSETS="$$(hack/envtest-assets.sh)" OCTOKIT_ASSETS="$$(hack/octokit-assets.sh)" \
-		go test -race $(GOTEST_ARGS) $$(hack/test-packages.sh envtest)
+		go tool ginkgo run --no-color --race --procs=$(ENVTEST_PROCS) --timeout=30m --poll-progress-after=60s $(GINKGO_ARGS) $$(hack/test-packages.sh envtest)
 
 .PHONY: test-e2e
 test-e2e: ## End-to-end tests with real Pods: on $KUBECONFIG's cluster, else on the local one

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lists the packages of one kind of tests: `unit`, or `envtest` for those whose tests start an API server.
+# Lists the folders of the packages of one kind of tests: `unit`, or `envtest` for those whose tests start an API server.
 # test/e2e needs a whole cluster and belongs to neither.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ unit | envtest) ;;
 esac
 
 go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... |
-    awk -v kind="$1" '
+    awk -v kind="$1" -v module="$(go list -m)" '
         $1 ~ /\/test\/e2e(\/|$)/ { next }
         { envtest = / sigs\.k8s\.io\/controller-runtime\/pkg\/envtest( |$)/ }
-        (kind == "envtest") == envtest { print $1 }'
+        (kind == "envtest") == envtest { print "." substr($1, length(module) + 1) }'
