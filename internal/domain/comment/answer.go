@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/markdown"
 	"katkit.dev/katkit/internal/domain/text"
 )
 
@@ -40,11 +41,11 @@ var address = regexp.MustCompile(`^https?://[A-Za-z0-9.:-]+/[A-Za-z0-9._/-]+$`)
 
 // Answered makes the answer to a comment of a decision that was carried out.
 func Answered(comment Comment, pull Pull, command Command, decision Decision) Answer {
-	asked := code(word + " " + string(command.Verb))
+	asked := markdown.Code(word + " " + string(command.Verb))
 	if address.MatchString(pull.URL) {
 		asked = fmt.Sprintf("[%s](%s#issuecomment-%d)", asked, pull.URL, comment.ID)
 	}
-	return Answer{Comment: comment.ID, line: fmt.Sprintf("%s of %s: %s", asked, code(comment.Login), decision.Answer)}
+	return Answer{Comment: comment.ID, line: fmt.Sprintf("%s of %s: %s", asked, markdown.Code(comment.Login), decision.Answer)}
 }
 
 // answerLine is an answer in Katkit's comment; its number is hidden.
@@ -61,7 +62,7 @@ func Render(namespace, link, known string, more []Answer) string {
 	}
 	slices.SortFunc(answers, func(a, b Answer) int { return cmp.Compare(b.Comment, a.Comment) })
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n**Katkit**, link %s of tenant %s. What was asked last:\n", Marker(namespace, link), code(link), code(namespace))
+	fmt.Fprintf(&b, "%s\n**Katkit**, link %s of tenant %s. What was asked last:\n", Marker(namespace, link), markdown.Code(link), markdown.Code(namespace))
 	for _, answer := range answers[:min(len(answers), maxAnswers)] {
 		fmt.Fprintf(&b, "\n- <!-- %d --> %s", answer.Comment, answer.line)
 	}
@@ -87,33 +88,33 @@ func read(known string) []Answer {
 
 // NotMade is the answer when the API server does not take a run.
 func NotMade(link *v1alpha1.TenantRepoLink, run *v1alpha1.CIRun) string {
-	return fmt.Sprintf("run %s was not made: %s", code(run.Name), refused(link))
+	return fmt.Sprintf("run %s was not made: %s", markdown.Code(run.Name), refused(link))
 }
 
 // NameTaken is the answer when a run's name is that of another one.
 func NameTaken(run *v1alpha1.CIRun) string {
-	return fmt.Sprintf("run %s was not made: another run of this name is there", code(run.Name))
+	return fmt.Sprintf("run %s was not made: another run of this name is there", markdown.Code(run.Name))
 }
 
 // NotCancelled is the answer when the API server does not let Katkit cancel a run.
 func NotCancelled(link *v1alpha1.TenantRepoLink, run *v1alpha1.CIRun) string {
-	return fmt.Sprintf("run %s was not cancelled: %s", code(run.Name), refused(link))
+	return fmt.Sprintf("run %s was not cancelled: %s", markdown.Code(run.Name), refused(link))
 }
 
 // Unapprovable is the answer when the API server does not take the approval of a Phase.
 func Unapprovable(link *v1alpha1.TenantRepoLink, phase *v1alpha1.Phase) string {
-	return fmt.Sprintf("phase %s of run %s was not approved: %s", code(phase.Spec.Name), code(phase.Spec.Run.Name), refused(link))
+	return fmt.Sprintf("phase %s of run %s was not approved: %s", markdown.Code(phase.Spec.Name), markdown.Code(phase.Spec.Run.Name), refused(link))
 }
 
 // Gone is the answer when a Phase is not there any more.
 func Gone(phase *v1alpha1.Phase) string {
-	return fmt.Sprintf("phase %s of run %s was not approved: it is gone", code(phase.Spec.Name), code(phase.Spec.Run.Name))
+	return fmt.Sprintf("phase %s of run %s was not approved: it is gone", markdown.Code(phase.Spec.Name), markdown.Code(phase.Spec.Run.Name))
 }
 
 // refused tells everybody who reads the pull request no more than who knows why: what the API server says names what is in the cluster.
 func refused(link *v1alpha1.TenantRepoLink) string {
 	command := fmt.Sprintf("kubectl describe trl %s -n %s", link.Name, link.Namespace)
-	return fmt.Sprintf("the cluster refused it; why is in an event, which an admin of tenant %s finds with %s", code(link.Namespace), span(text.Line(command)))
+	return fmt.Sprintf("the cluster refused it; why is in an event, which an admin of tenant %s finds with %s", markdown.Code(link.Namespace), markdown.Span(text.Line(command)))
 }
 
 // NotApproved is the answer when Katkit, by its user name in the cluster, may not approve Phases of the namespace. Who may is for
@@ -124,5 +125,5 @@ func NotApproved(phase *v1alpha1.Phase, user string) string {
 		subject = "--serviceaccount=" + account
 	}
 	command := fmt.Sprintf("kubectl create rolebinding katkit-approver-katkit -n %s --clusterrole=katkit-approver %s", phase.Namespace, subject)
-	return fmt.Sprintf("Katkit may not approve phases of tenant %s: an admin of it allows that with %s", code(phase.Namespace), span(text.Line(command)))
+	return fmt.Sprintf("Katkit may not approve phases of tenant %s: an admin of it allows that with %s", markdown.Code(phase.Namespace), markdown.Span(text.Line(command)))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/markdown"
 )
 
 // skew is how far GitHub's clock and the cluster's may be apart.
@@ -30,12 +31,12 @@ func cancel(in Input) Decision {
 	slices.Sort(later)
 	switch {
 	case len(names) == 0 && len(later) > 0:
-		return confused("%s began after this was written: look at it, then say so again", codes(later))
+		return confused("%s began after this was written: look at it, then say so again", markdown.Codes(later))
 	case len(names) == 0:
 		return confused("nothing of this pull request is under way")
 	}
 	slices.Sort(names)
-	decision.Reaction, decision.Answer = Obeyed, "cancelled "+codes(names)
+	decision.Reaction, decision.Answer = Obeyed, "cancelled "+markdown.Codes(names)
 	return decision
 }
 
@@ -80,11 +81,11 @@ func approve(in Input) Decision {
 	switch {
 	case len(waiting) > 1:
 		return confused("phase %s waits in several runs: approve it with `kubectl katkit approve RUN PHASE -n %s`; they are %s",
-			code(name), in.Link.Namespace, codes(runsOf(waiting)))
+			markdown.Code(name), in.Link.Namespace, markdown.Codes(runsOf(waiting)))
 	case len(waiting) == 0 && len(later) > 0:
-		return confused("phase %s of %s began to wait after this was written: look at it, then say so again", code(name), codes(runsOf(later)))
+		return confused("phase %s of %s began to wait after this was written: look at it, then say so again", markdown.Code(name), markdown.Codes(runsOf(later)))
 	case len(waiting) == 0:
-		return confused("no phase %s of this pull request waits for approval", code(name))
+		return confused("no phase %s of this pull request waits for approval", markdown.Code(name))
 	}
 	decision := obeyed("%s", approved(waiting[0]))
 	decision.Approve = waiting[0]
@@ -92,7 +93,7 @@ func approve(in Input) Decision {
 }
 
 func approved(phase *v1alpha1.Phase) string {
-	return "approved phase " + code(phase.Spec.Name) + " of run " + code(phase.Spec.Run.Name) + ", commit " + code(phase.Spec.SHA)
+	return "approved phase " + markdown.Code(phase.Spec.Name) + " of run " + markdown.Code(phase.Spec.Run.Name) + ", commit " + markdown.Code(phase.Spec.SHA)
 }
 
 func ofCommit(phases []*v1alpha1.Phase, sha string) []*v1alpha1.Phase {

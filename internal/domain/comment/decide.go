@@ -8,6 +8,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/link"
+	"katkit.dev/katkit/internal/domain/markdown"
 )
 
 // Comment is a comment on a pull request.
@@ -99,7 +100,7 @@ func Decide(in Input) Decision {
 		return Decision{Reaction: Obeyed, Answer: helpFor(in.Link)}
 	case !allowed(in.Link, in.Command.Verb):
 		return Decision{Reaction: NotAllowed, Answer: fmt.Sprintf("link %s does not obey %s; %s",
-			code(in.Link.Name), code(string(in.Command.Verb)), helpFor(in.Link))}
+			markdown.Code(in.Link.Name), markdown.Code(string(in.Command.Verb)), helpFor(in.Link))}
 	}
 	switch in.Command.Verb {
 	case v1alpha1.CommandRun:

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/markdown"
 )
 
 const (
@@ -79,10 +80,10 @@ func understand(verb v1alpha1.CommentCommand, words []string) (command Command, 
 		command.SHA = words[0]
 	case v1alpha1.CommandRerun, v1alpha1.CommandCancel, help:
 		if len(words) > 0 {
-			return command, code(string(verb)) + " takes nothing more"
+			return command, markdown.Code(string(verb)) + " takes nothing more"
 		}
 	default:
-		return command, "there is no command " + code(string(verb)) + ": `/katkit help` tells which there are"
+		return command, "there is no command " + markdown.Code(string(verb)) + ": `/katkit help` tells which there are"
 	}
 	return command, ""
 }
@@ -94,9 +95,9 @@ func phaseProblem(names []string) string {
 	for i, name := range names {
 		switch {
 		case name == "" || utf8.RuneCountInString(name) > maxPhaseName || strings.ContainsFunc(name, unshown):
-			return code(name) + " is not the name of a phase"
+			return markdown.Code(name) + " is not the name of a phase"
 		case slices.Contains(names[:i], name):
-			return "phase " + code(name) + " is named twice"
+			return "phase " + markdown.Code(name) + " is named twice"
 		}
 	}
 	return ""

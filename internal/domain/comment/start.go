@@ -12,6 +12,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/link"
+	"katkit.dev/katkit/internal/domain/markdown"
 )
 
 // shaLength is that of a whole sha, in hex digits.
@@ -36,7 +37,7 @@ func start(in Input) Decision {
 	if made != nil { // at an earlier look, at which the newest commit may have been another
 		run = made
 	}
-	decision := obeyed("made run %s of commit %s%s", code(run.Name), code(run.Spec.Commit.SHA), onlyPhases(in.Command.Phases))
+	decision := obeyed("made run %s of commit %s%s", markdown.Code(run.Name), markdown.Code(run.Spec.Commit.SHA), onlyPhases(in.Command.Phases))
 	if made == nil {
 		decision.Create = run
 	}
@@ -53,17 +54,17 @@ func allow(in Input) Decision {
 	case !link.Trusts(link.Change{Fork: in.Pull.Fork, Named: true, Actor: in.Comment.Author}):
 		return Decision{}
 	case !wholeSHA(sha) && len(sha) >= 4 && strings.HasPrefix(in.Pull.HeadSHA, sha):
-		return confused("%s could be the beginning of another commit, too: name the whole sha%s", code(in.Command.SHA), toAllow(in))
+		return confused("%s could be the beginning of another commit, too: name the whole sha%s", markdown.Code(in.Command.SHA), toAllow(in))
 	case !wholeSHA(sha):
-		return confused("%s is not the sha of a commit%s", code(in.Command.SHA), toAllow(in))
+		return confused("%s is not the sha of a commit%s", markdown.Code(in.Command.SHA), toAllow(in))
 	case made != nil && made.Spec.Commit == run.Spec.Commit:
-		return obeyed("commit %s is allowed, and run %s was made of it", code(sha), code(run.Name))
+		return obeyed("commit %s is allowed, and run %s was made of it", markdown.Code(sha), markdown.Code(run.Name))
 	case !in.Pull.Open:
 		return closed(in, "runs nothing of it")
 	case sha != in.Pull.HeadSHA:
-		return confused("commit %s is not the newest one of this pull request: another was pushed since, or it never was%s", code(sha), toAllow(in))
+		return confused("commit %s is not the newest one of this pull request: another was pushed since, or it never was%s", markdown.Code(sha), toAllow(in))
 	}
-	decision := obeyed("allowed commit %s, and made run %s of it", code(sha), code(run.Name))
+	decision := obeyed("allowed commit %s, and made run %s of it", markdown.Code(sha), markdown.Code(run.Name))
 	decision.Create = run
 	return decision
 }
@@ -71,9 +72,9 @@ func allow(in Input) Decision {
 // toAllow tells how the newest commit is allowed.
 func toAllow(in Input) string {
 	if !allowed(in.Link, v1alpha1.CommandOK) {
-		return fmt.Sprintf("; and link %s does not obey `ok`", code(in.Link.Name))
+		return fmt.Sprintf("; and link %s does not obey `ok`", markdown.Code(in.Link.Name))
 	}
-	return fmt.Sprintf(". Look at the newest one, then say %s", code(word+" ok "+in.Pull.HeadSHA))
+	return fmt.Sprintf(". Look at the newest one, then say %s", markdown.Code(word+" ok "+in.Pull.HeadSHA))
 }
 
 func wholeSHA(sha string) bool {
@@ -85,7 +86,7 @@ func wholeSHA(sha string) bool {
 func repeat(in Input) Decision {
 	run := newRun(in, nameOf(in))
 	if made := find(in.Runs, run.Name); made != nil {
-		return obeyed("made run %s, which repeats %s", code(run.Name), code(made.Spec.RerunOf))
+		return obeyed("made run %s, which repeats %s", markdown.Code(run.Name), markdown.Code(made.Spec.RerunOf))
 	}
 	last := lastEnded(in.Runs)
 	switch {
@@ -94,11 +95,11 @@ func repeat(in Input) Decision {
 	case last == nil:
 		return confused("there is no run of this pull request that has ended, and could be repeated")
 	case last.Status.State == v1alpha1.RunSucceeded:
-		return confused("all phases of run %s succeeded: `%s run` runs them again", code(last.Name), word)
+		return confused("all phases of run %s succeeded: `%s run` runs them again", markdown.Code(last.Name), word)
 	}
 	run.Spec.RerunOf = last.Name
 	decision := obeyed("made run %s, which repeats %s of commit %s from the first phase that did not succeed",
-		code(run.Name), code(last.Name), code(last.Status.SHA))
+		markdown.Code(run.Name), markdown.Code(last.Name), markdown.Code(last.Status.SHA))
 	decision.Create = run
 	return decision
 }
@@ -124,7 +125,7 @@ func onlyPhases(names []string) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return ", of phases " + codes(names)
+	return ", of phases " + markdown.Codes(names)
 }
 
 // okKey stands for the command in the name of its run.
