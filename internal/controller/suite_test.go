@@ -165,6 +165,7 @@ func startGitHub() {
 	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(gh.Close)
+	gh.SetRateLimit("", 1<<20, 1<<20, time.Now().Add(24*time.Hour))
 	server := httptest.NewServer(openapi.Check(GinkgoT(), gh))
 	DeferCleanup(server.Close)
 	host, err = github.ParseHost("github.com=" + server.URL)
