@@ -52,8 +52,14 @@ func withApp() *tenant {
 	GinkgoHelper()
 	installApp(map[string]string{"contents": "read", "pull_requests": "write", "checks": "write"})
 	t := newTenant()
-	create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "app"}, StringData: appSecret(appKey())})
+	t.appSecret()
 	return t
+}
+
+// appSecret makes the tenant's Secret app, which holds App 42.
+func (t *tenant) appSecret() {
+	GinkgoHelper()
+	create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "app"}, StringData: appSecret(appKey())})
 }
 
 // cloneSecrets are those that the manager made.

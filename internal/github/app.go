@@ -110,7 +110,7 @@ func (a *appAPI) exchange(ctx context.Context, rest *gogithub.Client, scope Scop
 	if !sendable(made.Token) || made.Token == "" || made.ExpiresAt.IsZero() {
 		return token{}, &Error{Kind: KindUnavailable, Status: http.StatusCreated, Message: "the answer holds no token; is this address a GitHub API?"}
 	}
-	return token{secret: made.Token, expires: made.ExpiresAt}, nil
+	return token{secret: made.Token, expires: made.ExpiresAt, permissions: request.Permissions}, nil
 }
 
 // ask sends a request and reads the JSON that answers it.

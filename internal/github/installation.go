@@ -22,6 +22,8 @@ const (
 type token struct {
 	secret  string
 	expires time.Time
+	// permissions are those that it was given, as GitHub names them.
+	permissions map[string]string
 }
 
 // goodFor tells whether the token can be used for some time.

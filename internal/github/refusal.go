@@ -34,12 +34,15 @@ type refusal struct {
 	until time.Time
 }
 
-// Refused is the error of writing commit statuses to a repository that GitHub refused lately; nil when it did not. GitHub is not
-// asked.
-func (c *Client) Refused(repository string) error {
-	statuses := change{repository: repository, what: "commit statuses", area: areaStatuses}
-	if err := c.refusals.check(statuses, time.Now()); err != nil {
-		return c.failure(repository, statuses.what, err)
+// Refused is the error of writing commit statuses, or check runs, to a repository that GitHub refused lately; nil when it did not.
+// GitHub is not asked.
+func (c *Client) Refused(repository string, checkRuns bool) error {
+	wanted := change{repository: repository, what: "commit statuses", area: areaStatuses}
+	if checkRuns {
+		wanted.what, wanted.area = "check runs", areaChecks
+	}
+	if err := c.refusals.check(wanted, time.Now()); err != nil {
+		return c.failure(repository, wanted.what, err)
 	}
 	return nil
 }

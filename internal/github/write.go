@@ -17,6 +17,7 @@ type area string
 
 const (
 	areaStatuses    area = "statuses"
+	areaChecks      area = "checks"
 	areaDeployments area = "deployments"
 )
 

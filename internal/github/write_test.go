@@ -124,7 +124,7 @@ func TestARefusalIsNotAskedForAgain(t *testing.T) {
 	if _, err := client.Statuses(t.Context(), "ACME/app", sha, []string{"c"}); github.KindOf(err) != github.KindForbidden {
 		t.Errorf("what it shows: %v", err)
 	}
-	if err := client.Refused("acme/app"); github.KindOf(err) != github.KindForbidden || client.Refused("acme/other") != nil {
+	if err := client.Refused("acme/app", false); github.KindOf(err) != github.KindForbidden || client.Refused("acme/other", false) != nil {
 		t.Errorf("before anything is asked: %v", err)
 	}
 	if now := len(w.Requests()); now != asked {
@@ -264,7 +264,7 @@ func TestAnAppWithoutATokenIsNotAMissingPermission(t *testing.T) {
 	tell := func(w *appWorld) error {
 		return w.ofApp().CreateStatus(t.Context(), "acme/app", w.sha, github.Status{Context: "c", State: "success"})
 	}
-	if w := serveApp(t); github.KindOf(tell(w)) != github.KindForbidden || github.KindOf(w.ofApp().Refused("acme/other")) != "" {
+	if w := serveApp(t); github.KindOf(tell(w)) != github.KindForbidden || github.KindOf(w.ofApp().Refused("acme/other", false)) != "" {
 		t.Error("an App that may not write statuses is not Forbidden to do so")
 	}
 	w := serveApp(t)
@@ -274,12 +274,12 @@ func TestAnAppWithoutATokenIsNotAMissingPermission(t *testing.T) {
 	if e := asError(t, tell(w)); e.Kind != github.KindUnauthorized || !strings.Contains(e.Error(), "the installation is suspended") {
 		t.Errorf("suspended: %v", e)
 	}
-	if err := w.ofApp().Refused("acme/other"); github.KindOf(err) != github.KindUnauthorized || !strings.Contains(err.Error(), "the installation is suspended") {
+	if err := w.ofApp().Refused("acme/other", false); github.KindOf(err) != github.KindUnauthorized || !strings.Contains(err.Error(), "the installation is suspended") {
 		t.Errorf("then: %v", err)
 	}
 	w.install(installed(), appKey())
-	if _, err := w.ofApp().Repository(t.Context(), "acme/app"); err != nil || w.ofApp().Refused("acme/other") != nil {
-		t.Errorf("once it is read again: %v, then %v", err, w.ofApp().Refused("acme/other"))
+	if _, err := w.ofApp().Repository(t.Context(), "acme/app"); err != nil || w.ofApp().Refused("acme/other", false) != nil {
+		t.Errorf("once it is read again: %v, then %v", err, w.ofApp().Refused("acme/other", false))
 	}
 }
 
@@ -288,7 +288,7 @@ func TestATokenThatIsNotAcceptedIsKnownBeforeAnythingIsWritten(t *testing.T) {
 	if _, err := client.Repository(t.Context(), "acme/app"); github.KindOf(err) != github.KindUnauthorized {
 		t.Fatal(err)
 	}
-	if err := client.Refused("acme/app"); github.KindOf(err) != github.KindUnauthorized || strings.Contains(err.Error(), token) {
+	if err := client.Refused("acme/app", false); github.KindOf(err) != github.KindUnauthorized || strings.Contains(err.Error(), token) {
 		t.Errorf("%v, want Unauthorized", err)
 	}
 }

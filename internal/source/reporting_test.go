@@ -49,7 +49,7 @@ func TestATokenThatIsNotAcceptedIsNotSentAgainToReport(t *testing.T) {
 		return 401, `{"message": "Bad credentials"}`
 	})
 	for range 3 {
-		if _, cause := r.ToReport(t.Context(), ""); cause == nil || cause.Reason != v1alpha1.ReasonTokenRejected {
+		if _, _, cause := r.ToReport(t.Context(), ""); cause == nil || cause.Reason != v1alpha1.ReasonTokenRejected {
 			t.Fatalf("%v, want TokenRejected", cause)
 		}
 	}
@@ -81,7 +81,7 @@ func TestAnAppThatGetsNoTokenIsNotOneThatMayNotReport(t *testing.T) {
 				}
 				return 403, `{"message": "Resource not accessible by integration"}`
 			})
-			cause := r.TellStatus(t.Context(), sha, reporting.Status{Context: "c", State: reporting.Success})
+			_, cause := r.TellStatus(t.Context(), sha, reporting.Status{Context: "c", State: reporting.Success}, 0, reporting.Details{})
 			if cause == nil || cause.Reason != c.reason || cause.Transient || !strings.Contains(cause.Message, c.words) {
 				t.Errorf("%v, want %s", cause, c.reason)
 			}

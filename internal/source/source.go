@@ -49,6 +49,8 @@ type Repository struct {
 	name   string // owner/name as far as is known
 	kind   v1alpha1.CredentialKind
 	client *github.Client
+	// checkRuns: statuses are shown by check runs. ToReport finds out.
+	checkRuns bool
 }
 
 // Open reads the link's credential. No request is sent to GitHub yet.

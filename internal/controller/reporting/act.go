@@ -27,6 +27,17 @@ func (r *record) answered(cause *problem.Problem) bool {
 	return true
 }
 
+// expect notes of a run that nothing was told of yet: GitHub cannot show a deployment of its own, and is not asked for one.
+func (c *Controller) expect(run *v1alpha1.CIRun) {
+	if _, found := c.records.Get(run.UID); !found && !run.Status.State.Terminal() {
+		c.records.Add(run.UID, newRecord(&domain.Deployed{}))
+	}
+}
+
+func newRecord(deployment *domain.Deployed) *record {
+	return &record{Known: domain.Known{Deployment: deployment}, took: map[domain.Status]bool{}}
+}
+
 // tell sends what GitHub does not show yet, and returns what stands in the way of it, and whether it came any further.
 func (c *Controller) tell(ctx context.Context, o *domain.Observation, desired domain.Desired) (cause *problem.Problem, progress bool) {
 	if desired.Empty() {
@@ -35,7 +46,7 @@ func (c *Controller) tell(ctx context.Context, o *domain.Observation, desired do
 	remembered, _ := c.records.Get(o.Run.UID)
 	known, found := remembered.(*record)
 	if !found {
-		known = &record{took: map[domain.Status]bool{}}
+		known = newRecord(nil)
 		c.records.Add(o.Run.UID, known)
 	}
 	if domain.Decide(desired, known.Known).Nothing() {
@@ -45,28 +56,35 @@ func (c *Controller) tell(ctx context.Context, o *domain.Observation, desired do
 	if cause != nil {
 		return cause, false
 	}
-	name, cause := repository.ToReport(ctx, known.repository)
+	name, checkRuns, cause := repository.ToReport(ctx, known.repository)
 	if cause != nil {
 		return cause, false
 	}
 	known.repository = name
+	if known.CheckRuns != checkRuns {
+		known.CheckRuns, known.Statuses = checkRuns, nil
+	}
 	before := len(known.took)
-	cause = known.send(ctx, repository, desired)
+	cause = known.send(ctx, repository, o, desired)
 	return cause, len(known.took) > before
 }
 
 // send carries out a plan in its order. It goes on after a refusal, since GitHub may take the rest, and returns the first one;
 // what passes by itself ends it.
-func (r *record) send(ctx context.Context, repository *source.Repository, desired domain.Desired) (refusal *problem.Problem) {
+func (r *record) send(ctx context.Context, repository *source.Repository, o *domain.Observation, desired domain.Desired) (refusal *problem.Problem) {
 	if domain.Decide(desired, r.Known).List {
-		statuses, cause := repository.Statuses(ctx, desired.SHA, desired.Contexts)
+		statuses, numbers, cause := repository.Statuses(ctx, desired.SHA, o.Run.UID, desired.Contexts)
 		if r.answered(cause); cause != nil {
 			return cause
 		}
-		r.Statuses = statuses
+		r.Statuses, r.Numbers = statuses, numbers
 	}
 	for _, status := range domain.Decide(desired, r.Known).Statuses {
-		cause := repository.TellStatus(ctx, desired.SHA, status)
+		var details domain.Details
+		if r.CheckRuns {
+			details = domain.Detail(*o, status.Context)
+		}
+		number, cause := repository.TellStatus(ctx, desired.SHA, status, r.Numbers[domain.Key(status.Context)], details)
 		switch known := r.answered(cause); {
 		case !known:
 			r.Statuses = nil
@@ -74,6 +92,9 @@ func (r *record) send(ctx context.Context, repository *source.Repository, desire
 		case cause == nil:
 			r.Statuses[domain.Key(status.Context)] = status
 			r.took[status] = true
+			if number != 0 {
+				r.Numbers[domain.Key(status.Context)] = number
+			}
 		case cause.Transient:
 			return cause
 		case refusal == nil:

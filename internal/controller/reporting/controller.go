@@ -100,6 +100,7 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	desired := domain.Desire(*observation)
 	if desired.Empty() && !domain.Superseded(&run) {
+		c.expect(&run)
 		return ctrl.Result{}, nil
 	}
 	cause, progress := c.tell(ctx, observation, desired)

@@ -4,8 +4,13 @@ import "katkit.dev/katkit/internal/domain/text"
 
 // Known is what GitHub shows of a run, as far as is known.
 type Known struct {
-	// Statuses are the newest of each context that the run may have, by Key; nil: GitHub has to be asked.
+	// Statuses are the newest of each context that the run may have, by Key; nil: GitHub has to be asked. Of another run's check run
+	// the description is left out.
 	Statuses map[string]Status
+	// CheckRuns: the statuses are shown by check runs, not by commit statuses.
+	CheckRuns bool
+	// Numbers are GitHub's of the run's own check runs, by Key.
+	Numbers map[string]int64
 	// Deployment is the run's own; nil: GitHub has to be asked.
 	Deployment *Deployed
 }
@@ -42,12 +47,12 @@ func Decide(desired Desired, known Known) Plan {
 	var plan Plan
 	plan.List = known.Statuses == nil && len(desired.Statuses) > 0
 	for _, status := range desired.Statuses {
-		if there, found := known.Statuses[Key(status.Context)]; !plan.List && (!found || !same(there, status)) {
+		if there, found := known.Statuses[Key(status.Context)]; !plan.List && (!found || !same(there, status, known.CheckRuns)) {
 			plan.Statuses = append(plan.Statuses, status)
 		}
 	}
 	for _, status := range desired.Settled {
-		if there, found := known.Statuses[Key(status.Context)]; found && there.State != status.State {
+		if there, found := known.Statuses[Key(status.Context)]; found && there.State.As(known.CheckRuns) != status.State.As(known.CheckRuns) {
 			plan.Statuses = append(plan.Statuses, status)
 		}
 	}
@@ -61,7 +66,7 @@ func Decide(desired Desired, known Known) Plan {
 	case there.Status == nil:
 		plan.Look = true
 	default:
-		plan.Progress = !same(*there.Status, wanted.Status())
+		plan.Progress = !same(*there.Status, wanted.Status(), false)
 	}
 	return plan
 }
@@ -70,6 +75,6 @@ func Decide(desired Desired, known Known) Plan {
 func (d Deployment) Status() Status { return Status{State: d.State, Description: d.Description} }
 
 // same compares what GitHub shows with what it shall show; it may have stored the description without white space around it.
-func same(there, wanted Status) bool {
-	return there.State == wanted.State && text.Line(there.Description) == text.Line(wanted.Description)
+func same(there, wanted Status, checkRun bool) bool {
+	return there.State.As(checkRun) == wanted.State.As(checkRun) && text.Line(there.Description) == text.Line(wanted.Description)
 }

@@ -25,11 +25,25 @@ const (
 	Success    State = "success"
 	// Failure is for the author: ci.sh, the new version or the files.
 	Failure State = "failure"
-	// Error says nothing about the commit: the cluster failed, or the phase was stopped or never begun.
+	// Error says nothing about the commit: the cluster failed.
 	Error State = "error"
+	// Stopped says nothing about it either: the phase was cancelled, or never begun.
+	Stopped State = "stopped"
 )
 
-// Status is a commit status.
+// As is how GitHub shows a state: a check run does not tell whose a failure is, all else does not tell what was stopped from what
+// failed.
+func (s State) As(checkRun bool) State {
+	switch {
+	case checkRun && s == Error:
+		return Failure
+	case !checkRun && s == Stopped:
+		return Error
+	}
+	return s
+}
+
+// Status is a commit status, or what a check run shows at a glance.
 type Status struct {
 	Context     string
 	State       State
@@ -185,9 +199,9 @@ func shown(o Observation, entry v1alpha1.RunPhaseStatus) (State, string) {
 	case v1alpha1.PhaseFailed:
 		return failure(o.Phases[entry.PhaseName]), describe("failed in run %s: %s", name, entry.Message)
 	case v1alpha1.PhaseCancelled:
-		return Error, describe("cancelled in run %s: %s", name, entry.Message)
+		return Stopped, describe("cancelled in run %s: %s", name, entry.Message)
 	case v1alpha1.PhaseSkipped:
-		return Error, describe("skipped in run %s%s", name, since(o.Run, entry))
+		return Stopped, describe("skipped in run %s%s", name, since(o.Run, entry))
 	default:
 		return "", ""
 	}
@@ -225,7 +239,7 @@ func deployment(o Observation, entry v1alpha1.RunPhaseStatus, status Status) *De
 		Task:        taskOf(o.Tenant.Name, o.Link.Name),
 		Environment: cmp.Or(o.Tenant.EnvOf(o.Link), o.Tenant.Name),
 		Run:         o.Run.Name, RunUID: string(o.Run.UID),
-		State: status.State, Description: status.Description, URL: o.Link.Spec.EnvironmentURL, OnlyIfThere: !began,
+		State: status.State.As(false), Description: status.Description, URL: o.Link.Spec.EnvironmentURL, OnlyIfThere: !began,
 	}
 	if d.State == Pending {
 		d.State = InProgress
