@@ -47,14 +47,18 @@ type CheckAnnotation struct {
 }
 
 // WritesChecks tells whether the credential is an App's that may write check runs. It gets a token if there is none; the error is that
-// of the token.
+// of the token, which is not asked for again for some time.
 func (c *Client) WritesChecks(ctx context.Context) (bool, error) {
+	err := c.refusals.check(change{}, time.Now())
 	app, isApp := c.tokens.(*installation)
+	if err == nil && isApp {
+		err = c.budget.check(time.Now())
+	}
+	if err != nil {
+		return false, c.failure("", "", err)
+	}
 	if !isApp {
 		return false, nil
-	}
-	if err := c.budget.check(time.Now()); err != nil {
-		return false, c.failure(app.scope.Repository, "", err)
 	}
 	current, err := app.token(ctx)
 	if err != nil {

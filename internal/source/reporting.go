@@ -25,12 +25,10 @@ const (
 // from before is not asked for again; "": none is. checkRuns: the credential is an App's that may write check runs, by which statuses
 // are shown then.
 func (r *Repository) ToReport(ctx context.Context, known string) (name string, checkRuns bool, cause *problem.Problem) {
-	err := r.client.Refused(r.name, false)
+	var err error
+	r.checkRuns, err = r.client.WritesChecks(ctx)
 	if err == nil {
-		r.checkRuns, err = r.client.WritesChecks(ctx)
-	}
-	if err == nil && r.checkRuns {
-		err = r.client.Refused(r.name, true)
+		err = r.client.Refused(r.name, r.checkRuns)
 	}
 	if err != nil {
 		return "", r.checkRuns, r.unreported(err, r.statuses())
