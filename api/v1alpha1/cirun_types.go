@@ -123,7 +123,8 @@ type CIRunSpec struct {
 }
 
 // CommitSelector names a commit in one way; or by its sha, and the branch or pull request that it is of. A branch or pull
-// request alone is resolved once and the commit pinned in the run's status.
+// request alone is resolved once and the commit pinned in the run's status. A commit that the branch beside it does not have, or
+// the pull request from a branch of the repository, is not run.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.sha) || has(self.branch) || has(self.pullRequest)",message="commit takes one of sha, branch and pullRequest"
 // +kubebuilder:validation:XValidation:rule="!has(self.branch) || !has(self.pullRequest)",message="commit takes branch or pullRequest, not both: a pull request has its branch"
@@ -202,8 +203,9 @@ type CIRunStatus struct {
 	// +kubebuilder:validation:Minimum=1
 	PullRequest int32 `json:"pullRequest,omitempty"`
 
-	// fork is set when the commit is of a fork's pull request: it is not deployed, gets no secrets and no ServiceAccount, and
-	// the home branch's katkitconfig.js says what is run.
+	// fork is set when the commit is of a fork's pull request, or was named by its sha alone and nothing shows that a branch of the
+	// repository has it: it is not deployed, gets no secrets and no ServiceAccount, and the home branch's katkitconfig.js says
+	// what is run.
 	// +optional
 	Fork bool `json:"fork,omitempty"`
 

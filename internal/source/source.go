@@ -4,7 +4,6 @@
 package source
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -181,53 +180,6 @@ func (r *Repository) identity(ctx context.Context) (string, *problem.Problem) {
 	}
 	repository, _, cause := r.find(ctx)
 	return repository.FullName, cause
-}
-
-// Resolve finds the commit that a run asks for.
-func (r *Repository) Resolve(ctx context.Context, selector v1alpha1.CommitSelector) (run.Commit, *problem.Problem) {
-	ref := selector.Branch
-	sha, fork := selector.SHA, link.ForkHead(r.link, selector.SHA)
-	switch {
-	case selector.Branch != "" && sha == "":
-		commit, err := r.client.Branch(ctx, r.name, selector.Branch)
-		if err != nil {
-			return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
-		}
-		return run.Commit{SHA: commit.SHA, Message: commit.Message, Author: commit.Author, Ref: selector.Branch}, nil
-	case selector.PullRequest != 0:
-		pull, err := r.client.PullRequest(ctx, r.name, int(selector.PullRequest))
-		if err != nil {
-			return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
-		}
-		ref, sha, fork = pull.HeadRef, cmp.Or(sha, pull.HeadSHA), pull.Fork || (fork && pull.HeadSHA != sha)
-	case fork:
-		home, cause := r.isHome(ctx, sha)
-		if cause != nil {
-			return run.Commit{}, cause
-		}
-		fork = !home
-	}
-	commit, err := r.client.Commit(ctx, r.name, sha)
-	if err != nil {
-		return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
-	}
-	return run.Commit{SHA: commit.SHA, Message: commit.Message, Author: commit.Author, Ref: ref, PullRequest: selector.PullRequest, Fork: fork}, nil
-}
-
-// isHome tells whether the home branch has a commit: that of a fork's pull request is the repository's own when it was merged.
-func (r *Repository) isHome(ctx context.Context, sha string) (bool, *problem.Problem) {
-	head, err := r.client.Branch(ctx, r.name, r.link.Spec.HomeBranch)
-	if err != nil {
-		return false, describe(r.link, err, v1alpha1.ReasonHomeBranchNotFound)
-	}
-	if head.SHA == sha {
-		return true, nil
-	}
-	merged, err := r.client.IsAncestor(ctx, r.name, sha, head.SHA)
-	if err != nil && github.KindOf(err) != github.KindNotFound {
-		return false, describe(r.link, err, v1alpha1.ReasonCommitNotFound)
-	}
-	return merged, nil
 }
 
 // Older is the problem of a commit (40 hex digits) that is older than one that it would replace; nil when it is none of

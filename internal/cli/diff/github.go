@@ -34,7 +34,7 @@ func openGitHub(ctx context.Context, live client.Reader, factory *github.Factory
 	if cause != nil {
 		return nil, explain(cause, link)
 	}
-	if _, cause := repository.Resolve(ctx, v1alpha1.CommitSelector{SHA: sha}); cause != nil {
+	if _, cause := repository.Commit(ctx, sha); cause != nil {
 		return nil, explain(cause, link)
 	}
 	return hosted{repository, link, sha}, nil

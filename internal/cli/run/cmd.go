@@ -18,8 +18,9 @@ import (
 
 const long = `Start a run of a link: one commit goes through the phases of its workflow.
 
-Without --sha, --branch and --pr it is the newest commit of the link's home branch. --sha with --pr is that commit of
-the pull request. A commit of a fork's pull request is not deployed.
+Without --sha, --branch and --pr it is the newest commit of the link's home branch. --sha with --branch or --pr is a commit
+of that branch or pull request. A fork's commit is not deployed, nor is one that is named by --sha alone where GitHub does
+not show that a branch of the repository has it: name the branch, too.
 
 ` + follow.Help
 
@@ -44,7 +45,7 @@ func NewCommand(streams genericiooptions.IOStreams, connect cli.Connect) *cobra.
 	var timeout time.Duration
 	var following bool
 	command := &cobra.Command{
-		Use:         "run LINK [--branch NAME | [--sha SHA] [--pr NUMBER]]",
+		Use:         "run LINK [--sha SHA] [--branch NAME | --pr NUMBER]",
 		Short:       "Start a run of a commit",
 		Long:        long,
 		Example:     example,
@@ -62,8 +63,8 @@ func NewCommand(streams genericiooptions.IOStreams, connect cli.Connect) *cobra.
 	}
 	flags := command.Flags()
 	flags.StringVar(&o.sha, "sha", "", "the commit, as 40 hex digits")
-	flags.StringVar(&o.branch, "branch", "", "the branch whose newest commit is run")
-	flags.Int32Var(&o.pullRequest, "pr", 0, "the number of the pull request whose head commit is run")
+	flags.StringVar(&o.branch, "branch", "", "the branch whose newest commit is run, or that the commit of --sha is on")
+	flags.Int32Var(&o.pullRequest, "pr", 0, "the number of the pull request whose newest commit is run, or that has the commit of --sha")
 	flags.StringArrayVar(&o.phases, "phase", nil, "a phase of the workflow that is run, instead of all; may be given again")
 	flags.StringArrayVar(&o.env, "env", nil, "a variable for ci.sh, as NAME=VALUE; may be given again")
 	flags.BoolVar(&o.allowOlder, "allow-older", false, "deploy the commit even if a newer one is live")
@@ -71,7 +72,6 @@ func NewCommand(streams genericiooptions.IOStreams, connect cli.Connect) *cobra.
 	flags.StringVar(&o.name, "name", "", "the name of the run (default the link's with five characters more)")
 	flags.BoolVarP(&following, "follow", "f", false, "watch the run until it has ended, and exit with its result")
 	command.MarkFlagsMutuallyExclusive("branch", "pr")
-	command.MarkFlagsMutuallyExclusive("branch", "sha")
 	_ = command.RegisterFlagCompletionFunc("pr", complete.Flag(connect, complete.Pulls))
 	_ = command.RegisterFlagCompletionFunc("sha", complete.Flag(connect, complete.Commits))
 	for _, name := range []string{"branch", "phase", "env", "timeout", "name"} {

@@ -73,7 +73,7 @@ func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases m
 // pinned is what the run asks for, or the commit of the Phases that were made of it already.
 func pinned(asked v1alpha1.CommitSelector, phases map[string]*v1alpha1.Phase) v1alpha1.CommitSelector {
 	for _, phase := range phases {
-		return v1alpha1.CommitSelector{SHA: phase.Spec.SHA, PullRequest: asked.PullRequest}
+		return v1alpha1.CommitSelector{SHA: phase.Spec.SHA, Branch: asked.Branch, PullRequest: asked.PullRequest}
 	}
 	return asked
 }
@@ -113,15 +113,12 @@ func (c *Controller) files(ctx context.Context, asked domain.Request, repository
 	var identityCause, commitCause, configCause *problem.Problem
 	var group sync.WaitGroup
 	group.Go(func() { identityCause = repository.Identify(ctx) })
-	if selector.SHA == "" || selector.PullRequest != 0 || asked.HomeConfig || asked.Fork || domainlink.ForkHead(m.Link, selector.SHA) {
-		if m.Commit, commitCause = repository.Resolve(ctx, selector); commitCause == nil {
-			m.Commit.Fork = m.Commit.Fork || asked.Fork
-			asked.HomeConfig = asked.HomeConfig || m.Commit.Fork
-			configs, configCause = configsOf(ctx, asked, repository, m)
-		}
-	} else {
-		group.Go(func() { m.Commit, commitCause = repository.Resolve(ctx, selector) })
+	if itsOwnConfig(asked, m.Link) {
+		group.Go(func() { m.Commit, commitCause = commitOf(ctx, asked, repository) })
 		group.Go(func() { configs, configCause = readConfigs(ctx, asked, repository, folder, selector.SHA) })
+	} else if m.Commit, commitCause = commitOf(ctx, asked, repository); commitCause == nil {
+		asked.HomeConfig = asked.HomeConfig || m.Commit.Fork
+		configs, configCause = configsOf(ctx, asked, repository, m)
 	}
 	group.Wait()
 	for _, cause := range []*problem.Problem{identityCause, commitCause, configCause} {
@@ -147,6 +144,26 @@ func (c *Controller) files(ctx context.Context, asked domain.Request, repository
 	services, warnings, cause := domain.Services(description, m.Commit.SHA)
 	m.Services, m.Warnings = services, append(m.Warnings, warnings...)
 	return cause
+}
+
+// itsOwnConfig tells whether it is known, without asking GitHub, that the katkitconfig.js of a commit that is known counts.
+func itsOwnConfig(asked domain.Request, link *v1alpha1.TenantRepoLink) bool {
+	selector := asked.Commit
+	own := asked.Judged && !asked.Fork || selector.PullRequest == 0 && domainlink.Owns(link, selector.SHA)
+	return selector.SHA != "" && own && !asked.HomeConfig
+}
+
+// commitOf finds the commit that is asked for. Whose it is need not be asked again for a run that is repeated.
+func commitOf(ctx context.Context, asked domain.Request, repository *source.Repository) (domain.Commit, *problem.Problem) {
+	if !asked.Judged {
+		return repository.Resolve(ctx, asked.Commit)
+	}
+	commit, cause := repository.Commit(ctx, asked.Commit.SHA)
+	if cause != nil {
+		return domain.Commit{}, cause
+	}
+	commit.Ref, commit.PullRequest, commit.Fork = asked.Ref, asked.PullRequest, asked.Fork
+	return commit, nil
 }
 
 // configsOf reads the katkitconfig.js that counts for a commit.

@@ -154,11 +154,6 @@ func Replaced(link *v1alpha1.TenantRepoLink, now v1alpha1.RepositoryStatus) *pro
 		now.FullName, now.ID, known.ID)
 }
 
-// ForkHead tells whether a commit (40 hex digits) is the newest one of an open pull request from a fork, as far as the link knows.
-func ForkHead(link *v1alpha1.TenantRepoLink, sha string) bool {
-	return slices.ContainsFunc(link.Status.PullRequests, func(pull v1alpha1.PullRequestStatus) bool { return pull.Fork && pull.HeadSHA == sha })
-}
-
 // Repository is the name by which GitHub is asked for a link's repository: the one that it has now, where that is known.
 func Repository(link *v1alpha1.TenantRepoLink) string {
 	if link.Status.Repository != nil {

@@ -49,7 +49,7 @@ type Commit struct {
 	// Ref is the branch that it was asked for by, PullRequest the number of the pull request, if it was by those.
 	Ref         string
 	PullRequest int32
-	// Fork: it is of a pull request from another repository.
+	// Fork: it is of a pull request from another repository, or was named alone and nothing shows that it is not.
 	Fork bool
 }
 

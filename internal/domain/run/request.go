@@ -19,8 +19,8 @@ type Request struct {
 	// Ref and PullRequest are those by which the repeated run asked for its commit.
 	Ref         string
 	PullRequest int32
-	// Fork: the repeated run's commit was of a fork.
-	Fork bool
+	// Judged: it was found out for the repeated run whose its commit is. Fork: it counted as a fork's.
+	Judged, Fork bool
 	// HomeConfig: the home branch's katkitconfig.js says what is run, not the commit's. So it is of pull requests that a trigger or a
 	// comment runs: who may push to a branch, and not merge, does not decide about deployments and approvals by that.
 	HomeConfig bool
@@ -46,7 +46,7 @@ func Ask(run *v1alpha1.CIRun, repeated []*v1alpha1.CIRun) Request {
 	if status := repeated[0].Status; status.SHA != "" {
 		asked.Commit = v1alpha1.CommitSelector{SHA: status.SHA}
 		asked.Ref, asked.PullRequest = cmp.Or(status.Ref, asked.Ref), cmp.Or(status.PullRequest, asked.PullRequest)
-		asked.Fork = status.Fork
+		asked.Judged, asked.Fork = true, status.Fork
 	}
 	return asked
 }

@@ -41,7 +41,7 @@ func TestAsk(t *testing.T) {
 	third := rerun("")
 	third.Spec.Env = []v1alpha1.EnvVar{{Name: "B", Value: "third"}}
 	want := run.Request{
-		Commit: v1alpha1.CommitSelector{SHA: sha}, Ref: "feature", Phases: threePhases(),
+		Commit: v1alpha1.CommitSelector{SHA: sha}, Judged: true, Ref: "feature", Phases: threePhases(),
 		Env: []v1alpha1.EnvVar{{Name: "A", Value: "first"}, {Name: "B", Value: "first"}, {Name: "B", Value: "third"}},
 	}
 	if diff := cmp.Diff(want, run.Ask(third, []*v1alpha1.CIRun{second, first})); diff != "" {
@@ -49,7 +49,7 @@ func TestAsk(t *testing.T) {
 	}
 	never := newRun()
 	never.Spec.Commit = v1alpha1.CommitSelector{PullRequest: 7}
-	if got := run.Ask(rerun(""), []*v1alpha1.CIRun{never}); got.Commit.PullRequest != 7 || got.PullRequest != 7 {
+	if got := run.Ask(rerun(""), []*v1alpha1.CIRun{never}); got.Commit.PullRequest != 7 || got.PullRequest != 7 || got.Judged {
 		t.Errorf("a run that never found its commit: %+v", got)
 	}
 }

@@ -32,12 +32,20 @@ func Select(asked Request, commit Commit, all Workflow) (Workflow, *problem.Prob
 	if len(left) == 0 {
 		return selected, nil
 	}
-	why := fmt.Sprintf("phase %s is left out, since a fork's commit is not deployed: merge the pull request first", strings.Join(left, ", "))
+	why := fmt.Sprintf("phase %s is left out, since %s", strings.Join(left, ", "), notDeployed(commit))
 	if len(selected.Phases) == 0 {
 		return Workflow{}, problem.Config(v1alpha1.ReasonForkNotDeployed, "nothing is left to run: %s", why)
 	}
 	selected.Warnings = append(slices.Clone(all.Warnings), why)
 	return selected, nil
+}
+
+// notDeployed tells why a fork's commit is not deployed, and what to do.
+func notDeployed(commit Commit) string {
+	if commit.PullRequest == 0 {
+		return "nothing shows that a branch of the repository has the commit, and a fork's is not deployed: name the branch beside the sha, in a new run, if one has it; else merge it first"
+	}
+	return "a fork's commit is not deployed: merge the pull request first"
 }
 
 func (w Workflow) has(name string) bool { return slices.Contains(w.names(), name) }
