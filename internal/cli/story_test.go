@@ -55,8 +55,8 @@ func (s story) refusals() {
 		`--env "LEVEL" is not NAME=VALUE`:                     {"run", "shop", "--env", "LEVEL"},
 		`--pr 0 is not the number of a pull request`:          {"run", "shop", "--pr", "0"},
 		"--timeout 1ms is too short":                          {"run", "shop", "--timeout", "1ms"},
+		"[branch pr] were all set":                            {"run", "shop", "--branch", "main", "--pr", "1"},
 		`--name "Shop": `:                                     {"run", "shop", "--name", "Shop"},
-		"[branch sha] were all set":                           {"run", "shop", "--sha", sha, "--branch", "main"},
 		"namespace d-shop has no CIRun none: kubectl katkit ": {"get", "none"},
 		"namespace d-shop has no CIRun other: kubectl katkit": {"cancel", "other"},
 		"namespace d-shop has no CIRun any: kubectl katkit":   {"rerun", "any"},
@@ -204,7 +204,7 @@ func (s story) again(first string) {
 
 // interrupted is a run whose follower goes away, and one that goes away itself.
 func (s story) interrupted() {
-	followed := s.ann.begin(s.T, "run", "shop", "--sha", sha, "--name", "lasting", "-f")
+	followed := s.ann.begin(s.T, "run", "shop", "--sha", sha, "--branch", "main", "--name", "lasting", "-f")
 	followed.out.Await(s.T, " lasting Pending\n")
 	followed.interrupt()
 	if code := followed.code(s.T); code != 130 {
@@ -212,6 +212,9 @@ func (s story) interrupted() {
 	}
 	if got, want := followed.said.String(), "stopped following; run lasting goes on. To follow it again: kubectl katkit get lasting -n d-shop --follow\n"; got != want {
 		s.Errorf("said %q, want %q", got, want)
+	}
+	if commit := s.read("lasting").Spec.Commit; commit.SHA != sha || commit.Branch != "main" {
+		s.Errorf("the run is of %+v", commit)
 	}
 	if s.read("lasting").Spec.Cancelled {
 		s.Error("the run was cancelled")

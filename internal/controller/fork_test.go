@@ -87,7 +87,9 @@ var _ = Describe("A commit that is named by its sha", func() {
 		Eventually(t.stateOf).WithArguments("named").Should(Equal(v1alpha1.RunCancelled))
 		_, err := t.repository.Commit(fakegithub.Commit{Branch: "topic", From: "main", Message: "Again", Force: true})
 		Expect(err).NotTo(HaveOccurred())
-		asked := func() int { return len(t.asked(http.MethodGet, "/"+within+"/pulls")) + len(t.asked(http.MethodGet, "/branches-where-head")) }
+		asked := func() int {
+			return len(t.asked(http.MethodGet, "/"+within+"/pulls")) + len(t.asked(http.MethodGet, "/branches-where-head"))
+		}
 		before := asked()
 		Expect(before).To(Equal(2), "for the run of the sha alone")
 		t.named("again", func(r *v1alpha1.CIRun) { r.Spec.Commit, r.Spec.RerunOf = v1alpha1.CommitSelector{}, "named" })

@@ -172,7 +172,7 @@ func TestACommitThatIsNamedAloneIsTheRepositorysOnlyWhereThatIsShown(t *testing.
 func TestACommitIsOnTheBranchOrPullRequestThatIsNamedBesideIt(t *testing.T) {
 	h := newHub(t)
 	theirs := h.commit(h.fork, "mine", "main")
-	foreign := int32(h.pull(h.fork, "mine")) //nolint:gosec // the first numbers
+	foreign := int32(h.pull(h.fork, "mine"))
 	older := h.commit(h.app, "main", "")
 	ancient := older
 	for range maxCommits {
@@ -181,7 +181,7 @@ func TestACommitIsOnTheBranchOrPullRequestThatIsNamedBesideIt(t *testing.T) {
 	newest := h.commit(h.app, "main", "")
 	topic := h.commit(h.app, "topic", "release")
 	tip := h.commit(h.app, "topic", "")
-	own := int32(h.pull(h.app, "topic")) //nolint:gosec // the first numbers
+	own := int32(h.pull(h.app, "topic"))
 	const refused = "(any more): name"
 
 	for name, c := range map[string]struct {
