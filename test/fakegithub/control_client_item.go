@@ -50,6 +50,16 @@ func (c *Control) Comment(ctx context.Context, repository string, number int, lo
 	return out.ID, err
 }
 
+// PressRerun presses the button Re-run of a check run as a person.
+func (c *Control) PressRerun(ctx context.Context, repository, login string, checkRun int64) error {
+	return c.call(ctx, http.MethodPost, fmt.Sprintf("repositories/%s/check-runs/%d/press", repository, checkRun), setUser{Login: login}, nil)
+}
+
+// PressRerunAll presses the button Re-run all checks of a check suite as a person.
+func (c *Control) PressRerunAll(ctx context.Context, repository, login string, checkSuite int64) error {
+	return c.call(ctx, http.MethodPost, fmt.Sprintf("repositories/%s/check-suites/%d/press", repository, checkSuite), setUser{Login: login}, nil)
+}
+
 // Sent returns what a repository was told so far.
 func (c *Control) Sent(ctx context.Context, repository string) (sent Sent, err error) {
 	err = c.call(ctx, http.MethodGet, "repositories/"+repository+"/sent", nil, &sent)

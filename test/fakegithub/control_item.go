@@ -44,6 +44,19 @@ func (s *Server) itemRoutes(route func(pattern string, serve func(*http.Request)
 		id, err := repository.Comment(number, in.Login, in.Body)
 		return created{ID: id}, err
 	}))
+	for path, press := range map[string]func(*Repository, string, int64) error{"/check-runs": (*Repository).PressRerun, "/check-suites": (*Repository).PressRerunAll} {
+		route("POST"+repository+path+"/{id}/press", controlled(func(r *http.Request, in setUser) (any, error) {
+			repository, err := s.controlledRepository(r)
+			if err != nil {
+				return nil, err
+			}
+			id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+			if err != nil {
+				return nil, err
+			}
+			return nil, press(repository, in.Login, id)
+		}))
+	}
 	route("GET"+repository+"/sent", func(r *http.Request) (any, error) {
 		repository, err := s.controlledRepository(r)
 		if err != nil {

@@ -15,7 +15,9 @@ const maxAnnotations = 50
 type CheckRun struct {
 	Item
 	// AppID is the App that made it; only that may change it.
-	AppID       int64        `json:"appID"`
+	AppID int64 `json:"appID"`
+	// SuiteID is its check suite, which has all that the App made for the commit.
+	SuiteID     int64        `json:"suiteID"`
 	SHA         string       `json:"sha"`
 	Name        string       `json:"name"`
 	Status      string       `json:"status"`
@@ -66,6 +68,7 @@ func createCheckRun(c *call) reply {
 		return problem
 	}
 	err := c.write(func(state *storedRepository) {
+		run.SuiteID = c.server.suiteOf(state, run.AppID, run.SHA)
 		run.Item = c.server.item(c.account.Login)
 		in.applyTo(&run)
 		state.CheckRuns = append(state.CheckRuns, run)
@@ -97,6 +100,7 @@ func updateCheckRun(c *call) reply {
 		changing.Updated = c.server.now().UTC()
 		in.applyTo(changing)
 		run = *changing
+		c.server.suiteOf(state, run.AppID, run.SHA)
 	})
 	if err != nil {
 		return c.broken(err)
@@ -176,10 +180,17 @@ func listCheckRuns(c *call) reply {
 	if err != nil {
 		return c.broken(err)
 	}
+	return c.checkRunsThat(func(run CheckRun) bool {
+		app := c.URL.Query().Get("app_id")
+		return run.SHA == commit.sha && (app == "" || app == strconv.FormatInt(run.AppID, 10))
+	})
+}
+
+// checkRunsThat lists those that are wanted, as far as the query asks for them.
+func (c *call) checkRunsThat(wanted func(CheckRun) bool) reply {
 	query, seen := c.URL.Query(), map[string]bool{}
 	runs := selected(newestFirst(c.state.CheckRuns), func(run CheckRun) bool {
-		if run.SHA != commit.sha || (query.Get("check_name") != "" && query.Get("check_name") != run.Name) ||
-			(query.Get("app_id") != "" && query.Get("app_id") != strconv.FormatInt(run.AppID, 10)) {
+		if !wanted(run) || (query.Get("check_name") != "" && query.Get("check_name") != run.Name) {
 			return false
 		}
 		key := strconv.FormatInt(run.AppID, 10) + "/" + run.Name
@@ -199,20 +210,13 @@ func listCheckRuns(c *call) reply {
 
 func (c *call) checkRunJSON(run CheckRun) jsonObject {
 	self := c.api() + "/check-runs/" + strconv.FormatInt(run.ID, 10)
-	var app any
-	c.server.mu.Lock()
-	known, ok := c.server.apps[run.AppID]
-	c.server.mu.Unlock()
-	if ok {
-		app = c.appJSON(known)
-	}
 	return jsonObject{
 		"id": run.ID, "node_id": nodeID("CR", run.ID), "head_sha": run.SHA, "name": run.Name, "external_id": run.ExternalID,
 		"url": self, "html_url": c.page() + "/runs/" + strconv.FormatInt(run.ID, 10), "details_url": orNull(run.DetailsURL),
 		"status": run.Status, "conclusion": orNull(run.Conclusion), "started_at": orNullTime(run.StartedAt), "completed_at": orNullTime(run.CompletedAt),
 		"output": jsonObject{"title": orNull(run.Title), "summary": orNull(run.Summary), "text": orNull(run.Text),
 			"annotations_count": len(run.Annotations), "annotations_url": self + "/annotations"},
-		"check_suite": jsonObject{"id": run.AppID}, "app": app, "pull_requests": []any{},
+		"check_suite": jsonObject{"id": run.SuiteID}, "app": c.knownApp(run.AppID), "pull_requests": []any{},
 	}
 }
 

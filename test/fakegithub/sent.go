@@ -9,6 +9,7 @@ import (
 type Sent struct {
 	Statuses    []Status     `json:"statuses"`
 	CheckRuns   []CheckRun   `json:"checkRuns"`
+	CheckSuites []CheckSuite `json:"checkSuites"`
 	Deployments []Deployment `json:"deployments"`
 	// Comments of pull requests, those that people wrote included.
 	Comments []Comment `json:"comments"`
@@ -27,7 +28,7 @@ func (i Item) id() int64 { return i.ID }
 
 // clone copies what changes in place; slices within are only appended to, or replaced.
 func (s Sent) clone() Sent {
-	s.Statuses, s.CheckRuns = slices.Clone(s.Statuses), slices.Clone(s.CheckRuns)
+	s.Statuses, s.CheckRuns, s.CheckSuites = slices.Clone(s.Statuses), slices.Clone(s.CheckRuns), slices.Clone(s.CheckSuites)
 	s.Deployments, s.Comments = slices.Clone(s.Deployments), slices.Clone(s.Comments)
 	return s
 }
