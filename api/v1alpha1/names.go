@@ -50,6 +50,11 @@ const (
 // is, so people may set it too.
 const AnnotationSyncRequested = "katkit.dev/sync-requested"
 
+// AnnotationRerunRequested on a TenantRepoLink are the last presses of GitHub's button Re-run that the receiver was told of, the newest
+// last: "check_run" or "check_suite", its number, and when, as in "check_run/4711@2026-01-02T03:04:05.123Z". They are hints: the link
+// controller asks GitHub whether somebody pressed it.
+const AnnotationRerunRequested = "katkit.dev/rerun-requested"
+
 // FinalizerDeployment on a Phase of type Deployment keeps it until it has ended, so that a deployment whose run is deleted
 // half way is taken back first.
 const FinalizerDeployment = "katkit.dev/deployment"

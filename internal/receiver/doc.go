@@ -1,10 +1,10 @@
 // Package receiver is the endpoint of GitHub's webhooks, the only part of Katkit that faces the internet. cmd/receiver runs
-// it. A webhook is a hint and the poll is the truth: all that comes of a delivery is that links of its repository are
-// annotated, so that the link controller looks at them now.
+// it. A webhook is a hint and the API is the truth: all that comes of a delivery is that links of its repository are
+// annotated, so that the link controller looks at them now, or at the button that was pressed.
 //
-//	delivery ─▶ Handler ─▶ signature ─▶ Repositories ─▶ Links.Find ─▶ Requester ─▶ Links.Annotate
-//	                       of the raw    of the payload   in the cache   one a second
-//	                       body                                          and link
+//	delivery ─▶ Handler ─▶ signature ─▶ Read ─▶ Links.Find ─▶ Requester ─▶ Links.Annotate
+//	                       of the raw    the     in the cache   one a second
+//	                       body          payload                and link
 //
 // The answer is sent before a link is annotated.
 //
@@ -14,6 +14,7 @@
 //   - An answer does not tell whether there is a link, nor anything else of the cluster.
 //   - Memory is bounded: of bodies by [MaxBytesInFlight], of connections, of deliveries remembered, and of requests by
 //     the links there are.
-//   - The last hint about a link leads to an annotation at or after it, if the API server takes one at all.
+//   - The last hint about a link leads to an annotation at or after it, if the API server takes one at all. So does each button
+//     that was pressed, up to [click.Max] in [click.Age], whichever replica was told of it.
 //   - Neither a body, a secret nor a signature is logged.
 package receiver

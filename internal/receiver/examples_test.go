@@ -55,25 +55,30 @@ func examples(t *testing.T) map[string]map[string][]json.RawMessage {
 }
 
 func TestEveryExampleOfAWebhook(t *testing.T) {
-	tried := 0
+	tried, pressed := 0, 0
 	for github, events := range examples(t) {
 		for event, payloads := range events {
 			t.Run(github+" "+event, func(t *testing.T) {
 				for i, payload := range payloads {
-					try(t, github, event, fmt.Sprint(event, " ", i), payload)
+					if asked := try(t, github, event, fmt.Sprint(event, " ", i), payload); len(asked) > 0 && strings.HasPrefix(event, "check_") {
+						pressed++
+					}
 					tried++
 				}
 			})
 		}
 	}
 	t.Logf("%d payloads", tried)
+	if pressed < 4 {
+		t.Errorf("only %d payloads are of a button", pressed)
+	}
 	if tried < 300 {
 		t.Errorf("only %d payloads were tried", tried)
 	}
 }
 
-// try delivers one payload to a receiver with links of the repositories that the examples are about.
-func try(t *testing.T, github, event, name string, payload []byte) {
+// try delivers one payload to a receiver with links of the repositories that the examples are about, and returns what it asked for.
+func try(t *testing.T, github, event, name string, payload []byte) (asked []string) {
 	t.Helper()
 	r := newRig(t)
 	host := dotCom
@@ -81,7 +86,7 @@ func try(t *testing.T, github, event, name string, payload []byte) {
 		host = "ghe.example.com"
 	}
 	r.links = map[string][]types.NamespacedName{}
-	for _, repository := range []string{"Codertocat/Hello-World", "octocoders/hello-world", "octocat/hello-world"} {
+	for _, repository := range []string{"Codertocat/Hello-World", "octocoders/hello-world", "octocat/hello-world", "github/hello-world"} {
 		for _, of := range []string{dotCom, "ghe.example.com"} {
 			r.links[repositoryKey(of, repository)] = []types.NamespacedName{link(of, strings.ToLower(repository))}
 		}
@@ -95,11 +100,12 @@ func try(t *testing.T, github, event, name string, payload []byte) {
 	if status != wantStatus {
 		t.Errorf("%s is answered with %d, want %d", name, status, wantStatus)
 	}
-	asked := r.takeAsked()
+	asked = r.takeAsked()
 	slices.Sort(asked)
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("%s: links asked for (-want +got):\n%s", name, diff)
 	}
+	return asked
 }
 
 // expected tells what comes of a payload, from its fields read without a type.
@@ -123,6 +129,13 @@ func expected(t *testing.T, host, event string, payload []byte) (status int, ask
 	case "ping":
 		return http.StatusOK, nil
 	case "push", "pull_request", "issue_comment":
+	case "check_run", "check_suite":
+		if text("action") != "rerequested" {
+			return http.StatusAccepted, nil
+		}
+		checked, _ := fields[event].(map[string]any)
+		number, _ := checked["id"].(float64)
+		event = fmt.Sprintf("%s/%d", event, int64(number))
 	case "repository":
 		switch text("action") {
 		case "renamed":

@@ -9,6 +9,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
+
+	"katkit.dev/katkit/internal/domain/click"
 )
 
 // Path is where deliveries are taken.
@@ -21,10 +23,12 @@ type Finder interface {
 	Find(ctx context.Context, host string, repositories []string) ([]types.NamespacedName, error)
 }
 
-// Asker asks for links to be synchronized, and returns at once.
+// Asker asks for links to be looked at, and returns at once.
 type Asker interface {
 	// Request asks for one link. cause is the name of an event that the receiver knows.
 	Request(link types.NamespacedName, cause string)
+	// Press tells one link of a button that was pressed.
+	Press(link types.NamespacedName, button click.Button)
 }
 
 // Handler takes deliveries. All fields are needed.
@@ -146,15 +150,15 @@ func (h *Handler) accept(ctx context.Context, header http.Header, body, signatur
 	if !hints(event) {
 		return ignored()
 	}
-	repositories, err := Repositories(event, body)
+	news, err := Read(event, body)
 	if err != nil {
 		h.Log.Info("a delivery with a right signature cannot be read", "reason", err.Error())
 		return malformed()
 	}
-	if len(repositories) == 0 {
+	if len(news.Repositories) == 0 {
 		return ignored()
 	}
-	links, err := h.Links.Find(ctx, hostOf(header), repositories)
+	links, err := h.Links.Find(ctx, hostOf(header), news.Repositories)
 	if err != nil {
 		h.Log.Error(err, "links cannot be found")
 		return unavailable()
@@ -163,7 +167,11 @@ func (h *Handler) accept(ctx context.Context, header http.Header, body, signatur
 		return replayed()
 	}
 	for _, link := range links {
-		h.Asker.Request(link, event)
+		if news.Button != nil {
+			h.Asker.Press(link, *news.Button)
+		} else {
+			h.Asker.Request(link, event)
+		}
 	}
 	return accepted()
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/click"
 )
 
 // +kubebuilder:rbac:groups=katkit.dev,resources=tenantrepolinks,verbs=get;list;watch;patch
@@ -55,7 +56,7 @@ func indexLinks(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-// onlyRepository is a cache's transform that keeps of a link its name and its repository's.
+// onlyRepository is a cache's transform that keeps of a link its name, its repository's, and the clicks that it was told of.
 func onlyRepository(object any) (any, error) {
 	link, isLink := object.(*v1alpha1.TenantRepoLink)
 	if !isLink {
@@ -65,6 +66,7 @@ func onlyRepository(object any) (any, error) {
 		TypeMeta: link.TypeMeta,
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: link.Namespace, Name: link.Name, UID: link.UID, ResourceVersion: link.ResourceVersion,
+			Annotations: clicksOf(link),
 		},
 		Spec:   v1alpha1.TenantRepoLinkSpec{Host: link.Spec.Host, Repository: link.Spec.Repository},
 		Status: v1alpha1.TenantRepoLinkStatus{Repository: link.Status.Repository},
@@ -87,11 +89,26 @@ func (l *Links) Find(ctx context.Context, host string, repositories []string) ([
 	return found, nil
 }
 
-// Annotate sets a link's annotation katkit.dev/sync-requested, and nothing else of it.
-func (l *Links) Annotate(ctx context.Context, link types.NamespacedName, value string) error {
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{v1alpha1.AnnotationSyncRequested: value}}})
+// Annotate sets a link's annotations katkit.dev/sync-requested and katkit.dev/rerun-requested, and nothing else of it: see Annotator. The
+// clicks that are there already stay, whichever replica of the receiver wrote them, so nothing may have changed since they were read.
+func (l *Links) Annotate(ctx context.Context, link types.NamespacedName, hint Hint) error {
+	annotations, metadata := map[string]string{}, map[string]any{}
+	if hint.Cause != "" {
+		annotations[v1alpha1.AnnotationSyncRequested] = hint.value()
+	}
+	if len(hint.Clicks) > 0 {
+		var known v1alpha1.TenantRepoLink
+		if err := l.Client.Get(ctx, link, &known); err != nil {
+			return fmt.Errorf("reading link %s from the cache: %w", link, err)
+		}
+		before := click.Fresh(click.Parse(known.Annotations[v1alpha1.AnnotationRerunRequested]), hint.Clicks[len(hint.Clicks)-1].At)
+		annotations[v1alpha1.AnnotationRerunRequested] = click.Text(click.Add(before, hint.Clicks...))
+		metadata["resourceVersion"] = known.ResourceVersion
+	}
+	metadata["annotations"] = annotations
+	patch, err := json.Marshal(map[string]any{"metadata": metadata})
 	if err != nil {
-		return fmt.Errorf("encoding the annotation: %w", err)
+		return fmt.Errorf("encoding the annotations: %w", err)
 	}
 	object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: link.Namespace, Name: link.Name}}
 	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("TenantRepoLink"))
@@ -99,4 +116,13 @@ func (l *Links) Annotate(ctx context.Context, link types.NamespacedName, value s
 		return fmt.Errorf("annotating link %s: %w", link, err)
 	}
 	return nil
+}
+
+// clicksOf are the annotations of a link that Annotate reads; nil when there are none.
+func clicksOf(link *v1alpha1.TenantRepoLink) map[string]string {
+	clicks := click.Text(click.Parse(link.Annotations[v1alpha1.AnnotationRerunRequested])) // bounded, whoever wrote them
+	if clicks == "" {
+		return nil
+	}
+	return map[string]string{v1alpha1.AnnotationRerunRequested: clicks}
 }

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
+
+	"katkit.dev/katkit/internal/domain/click"
 )
 
 const (
@@ -26,12 +28,12 @@ const (
 
 // Annotator annotates links.
 type Annotator interface {
-	// Annotate sets the annotation katkit.dev/sync-requested of a link to value. The error is the API server's.
-	Annotate(ctx context.Context, link types.NamespacedName, value string) error
+	// Annotate sets annotations of a link as a hint says. The error is the API server's: a conflict when the link was changed meanwhile.
+	Annotate(ctx context.Context, link types.NamespacedName, hint Hint) error
 }
 
-// Requester annotates the links that are asked for, each once in a window at most, and with what was asked last. What is
-// asked of one link while it waits is one request.
+// Requester annotates the links that are asked for, each once in a window at most, and with what was asked last, and all clicks. What
+// is asked of one link while it waits is one request.
 type Requester struct {
 	links   Annotator
 	clock   clock.WithTicker
@@ -43,17 +45,8 @@ type Requester struct {
 
 	mu sync.Mutex
 	// wanted is what was asked of a link since its last annotation.
-	wanted map[types.NamespacedName]request
+	wanted map[types.NamespacedName]Hint
 }
-
-// request is what made somebody ask, and when.
-type request struct {
-	at    time.Time
-	cause string
-}
-
-// value is the annotation's: see v1alpha1.AnnotationSyncRequested.
-func (r request) value() string { return r.at.UTC().Format(time.RFC3339Nano) + " " + r.cause }
 
 // NewRequester makes a requester that works once it is run.
 func NewRequester(links Annotator, now clock.WithTicker, metrics *Metrics, log logr.Logger) *Requester {
@@ -62,14 +55,23 @@ func NewRequester(links Annotator, now clock.WithTicker, metrics *Metrics, log l
 		links: links, clock: now, metrics: metrics, log: log,
 		queue:  workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[types.NamespacedName]{Clock: now}),
 		tried:  cache.NewExpiringWithClock(now),
-		wanted: map[types.NamespacedName]request{},
+		wanted: map[types.NamespacedName]Hint{},
 	}
 }
 
 // Request asks for a link: see Asker.
 func (r *Requester) Request(link types.NamespacedName, cause string) {
+	r.ask(link, Hint{At: r.clock.Now(), Cause: cause})
+}
+
+// Press tells a link of a button: see Asker.
+func (r *Requester) Press(link types.NamespacedName, button click.Button) {
+	r.ask(link, Hint{Clicks: []click.Click{{Button: button, At: r.clock.Now().UTC().Truncate(time.Millisecond)}}})
+}
+
+func (r *Requester) ask(link types.NamespacedName, hint Hint) {
 	r.mu.Lock()
-	r.wanted[link] = request{at: r.clock.Now(), cause: cause}
+	r.wanted[link] = r.wanted[link].And(hint)
 	r.mu.Unlock()
 	r.queue.Add(link)
 }
@@ -121,10 +123,10 @@ func (r *Requester) next(ctx context.Context, link types.NamespacedName) {
 	}
 }
 
-func (r *Requester) annotate(ctx context.Context, link types.NamespacedName, asked request) outcome {
+func (r *Requester) annotate(ctx context.Context, link types.NamespacedName, asked Hint) outcome {
 	ctx, cancel := context.WithTimeout(ctx, annotateTimeout)
 	defer cancel()
-	err := r.links.Annotate(ctx, link, asked.value())
+	err := r.links.Annotate(ctx, link, asked)
 	result := outcomeRetry
 	switch {
 	case err == nil:
@@ -134,7 +136,7 @@ func (r *Requester) annotate(ctx context.Context, link types.NamespacedName, ask
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		result = outcomeGaveUp
 	}
-	if err != nil && result != outcomeGone {
+	if err != nil && result != outcomeGone && !apierrors.IsConflict(err) { // which is nobody's fault
 		r.log.Error(err, "a link was not annotated", "link", link, "result", result)
 	}
 	r.metrics.requested(result)
@@ -147,7 +149,7 @@ func (r *Requester) flush(ctx context.Context) {
 	defer cancel()
 	r.mu.Lock()
 	left := r.wanted
-	r.wanted = map[types.NamespacedName]request{}
+	r.wanted = map[types.NamespacedName]Hint{}
 	r.mu.Unlock()
 	for link, asked := range left {
 		if ctx.Err() != nil {
@@ -157,7 +159,7 @@ func (r *Requester) flush(ctx context.Context) {
 	}
 }
 
-func (r *Requester) take(link types.NamespacedName) (request, bool) {
+func (r *Requester) take(link types.NamespacedName) (Hint, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	asked, found := r.wanted[link]
@@ -165,11 +167,9 @@ func (r *Requester) take(link types.NamespacedName) (request, bool) {
 	return asked, found
 }
 
-// putBack keeps what was asked, unless more was asked meanwhile.
-func (r *Requester) putBack(link types.NamespacedName, asked request) {
+// putBack keeps what was asked, beside what was asked meanwhile.
+func (r *Requester) putBack(link types.NamespacedName, asked Hint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, newer := r.wanted[link]; !newer {
-		r.wanted[link] = asked
-	}
+	r.wanted[link] = asked.And(r.wanted[link])
 }

@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/clock"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/click"
 )
 
 // cluster plays the API server.
@@ -29,13 +30,15 @@ type cluster struct {
 	running map[types.NamespacedName]int
 	began   map[types.NamespacedName][]time.Time
 	written map[types.NamespacedName][]string // values that were taken
+	clicked map[types.NamespacedName][]click.Click
 	overlap bool
 }
 
-func (c *cluster) Annotate(ctx context.Context, link types.NamespacedName, value string) error {
+func (c *cluster) Annotate(ctx context.Context, link types.NamespacedName, hint Hint) error {
 	c.mu.Lock()
 	if c.began == nil {
 		c.running, c.began, c.written = map[types.NamespacedName]int{}, map[types.NamespacedName][]time.Time{}, map[types.NamespacedName][]string{}
+		c.clicked = map[types.NamespacedName][]click.Click{}
 	}
 	c.running[link]++
 	c.overlap = c.overlap || c.running[link] > 1
@@ -56,7 +59,10 @@ func (c *cluster) Annotate(ctx context.Context, link types.NamespacedName, value
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	c.written[link] = append(c.written[link], value)
+	if hint.Cause != "" {
+		c.written[link] = append(c.written[link], hint.value())
+	}
+	c.clicked[link] = append(c.clicked[link], hint.Clicks...)
 	return nil
 }
 
@@ -138,7 +144,7 @@ func TestTheLastHintIsNeverLost(t *testing.T) {
 				stop()
 				for asked, at := range last {
 					written := c.written[asked]
-					want := request{at: at, cause: "push"}.value()
+					want := Hint{At: at, Cause: "push"}.value()
 					if len(written) == 0 || written[len(written)-1] != want {
 						t.Errorf("link %s has %v, want %s in the end", asked, written, want)
 					}
@@ -211,4 +217,91 @@ func TestWhatFailsForGoodIsNotTriedAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+func button(id int64) click.Button { return click.Button{Kind: click.CheckRun, ID: id} }
+
+// Whatever comes when, and whatever fails for a while: each button that was pressed is told, and once.
+func TestNoClickIsLost(t *testing.T) {
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(seed, 0))
+				var c cluster
+				c.latency, c.fail = locked(random, int(seed)%5)
+				r, stop := requester(t, &c)
+				presses := rand.New(rand.NewPCG(seed, 1))
+				one, want := link("d", "app"), map[int64]bool{}
+				for id := range int64(12) {
+					pass(time.Duration(presses.IntN(900)) * time.Millisecond)
+					r.Press(one, button(id+1))
+					want[id+1] = true
+					if presses.IntN(2) == 0 {
+						r.Request(one, "push")
+					}
+				}
+				pass(10 * time.Minute)
+				stop()
+				got := map[int64]bool{}
+				for _, one := range c.clicked[one] {
+					if got[one.ID] {
+						t.Errorf("button %d is told twice", one.ID)
+					}
+					got[one.ID] = true
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestAClickIsToldWithWhatElseCame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c cluster
+		r, stop := requester(t, &c)
+		one := link("d-one", "app")
+		r.Request(one, "push")
+		pass(100 * time.Millisecond)
+		r.Request(one, "pull_request")
+		r.Press(one, button(1))
+		for range 40 {
+			r.Press(one, button(2))
+		}
+		pass(time.Minute)
+		stop()
+		if diff := cmp.Diff([]string{"2000-01-01T00:00:00Z push", "2000-01-01T00:00:00.1Z pull_request"}, c.written[one]); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if got := click.Text(c.clicked[one]); got != "check_run/1@2000-01-01T00:00:00.100Z check_run/2@2000-01-01T00:00:00.100Z" {
+			t.Errorf("clicks: %s", got)
+		}
+		if began := c.began[one]; len(began) != 2 {
+			t.Errorf("annotated %d times", len(began))
+		}
+	})
+}
+
+func TestClicksOfALinkThatCannotBeToldAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cluster := cluster{fail: func() error { return apierrors.NewServiceUnavailable("down") }}
+		r, stop := requester(t, &cluster)
+		one := link("d-one", "app")
+		for id := range int64(1000) {
+			r.Press(one, button(id+1))
+			pass(time.Millisecond)
+		}
+		r.mu.Lock()
+		waiting := len(r.wanted[one].Clicks)
+		r.mu.Unlock()
+		if waiting != click.Max {
+			t.Errorf("%d clicks wait, want %d", waiting, click.Max)
+		}
+		pass(time.Hour)
+		stop()
+		if len(r.wanted) > 0 {
+			t.Errorf("%d links are still wanted", len(r.wanted))
+		}
+	})
 }

@@ -23,6 +23,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 	testclock "k8s.io/utils/clock/testing"
+
+	"katkit.dev/katkit/internal/domain/click"
 )
 
 const (
@@ -44,7 +46,7 @@ type rig struct {
 	links map[string][]types.NamespacedName // by repositoryKey
 	down  bool                              // the cache
 	found int                               // how often links were looked for
-	asked []string                          // namespace/name cause
+	asked []string                          // namespace/name, and cause or kind/number of a button
 }
 
 func newRig(tb testing.TB) *rig {
@@ -105,6 +107,11 @@ func (r *rig) Request(link types.NamespacedName, cause string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = append(r.asked, link.String()+" "+cause)
+}
+
+// Press plays the requester.
+func (r *rig) Press(link types.NamespacedName, button click.Button) {
+	r.Request(link, fmt.Sprint(button.Kind, "/", button.ID))
 }
 
 // takeAsked returns what was asked since it was called last.
