@@ -93,9 +93,9 @@ func TestAnswers(t *testing.T) {
 		text    string
 		asked   []string
 	}{
-		"a push":                   {request: delivery("push", pushed), status: 202, result: "accepted", asked: bothLinks},
-		"a pull request":           {request: delivery("pull_request", pushed), status: 202, result: "accepted", asked: []string{"d-one/app pull_request", "d-two/api pull_request"}},
-		"a comment":                {request: delivery("issue_comment", pushed), status: 202, result: "accepted", asked: []string{"d-one/app issue_comment", "d-two/api issue_comment"}},
+		"a push":         {request: delivery("push", pushed), status: 202, result: "accepted", asked: bothLinks},
+		"a pull request": {request: delivery("pull_request", pushed), status: 202, result: "accepted", asked: []string{"d-one/app pull_request", "d-two/api pull_request"}},
+		"a comment":      {request: delivery("issue_comment", pushed), status: 202, result: "accepted", asked: []string{"d-one/app issue_comment", "d-two/api issue_comment"}},
 		"a button": {request: delivery("check_run", []byte(`{"action":"rerequested","check_run":{"id":4711},"repository":{"full_name":"acme/taskrunner"}}`)),
 			status: 202, result: "accepted", asked: []string{"d-one/app check_run/4711", "d-two/api check_run/4711"}},
 		"a check run that was made": {request: delivery("check_run", []byte(`{"action":"created","check_run":{"id":4711},"repository":{"full_name":"acme/taskrunner"}}`)),

@@ -71,10 +71,10 @@ func TestTheCacheKeepsClicksAndNoOtherAnnotation(t *testing.T) {
 	for name, c := range map[string]struct {
 		annotations, want map[string]string
 	}{
-		"clicks":     {map[string]string{"team": "cart", v1alpha1.AnnotationRerunRequested: kept}, map[string]string{v1alpha1.AnnotationRerunRequested: kept}},
-		"none":       {map[string]string{"team": "cart"}, nil},
-		"a novel":    {map[string]string{v1alpha1.AnnotationRerunRequested: string(make([]byte, 1<<18))}, nil},
-		"no clicks":  {map[string]string{v1alpha1.AnnotationRerunRequested: "x"}, nil},
+		"clicks":      {map[string]string{"team": "cart", v1alpha1.AnnotationRerunRequested: kept}, map[string]string{v1alpha1.AnnotationRerunRequested: kept}},
+		"none":        {map[string]string{"team": "cart"}, nil},
+		"a novel":     {map[string]string{v1alpha1.AnnotationRerunRequested: string(make([]byte, 1<<18))}, nil},
+		"no clicks":   {map[string]string{v1alpha1.AnnotationRerunRequested: "x"}, nil},
 		"none at all": {nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

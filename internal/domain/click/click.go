@@ -37,6 +37,9 @@ type Button struct {
 	ID int64
 }
 
+// String is the button as the link's status has it, as in "check_run/4711".
+func (b Button) String() string { return string(b.Kind) + "/" + strconv.FormatInt(b.ID, 10) }
+
 // Click is one press of a button.
 type Click struct {
 	Button
@@ -49,7 +52,7 @@ const form = "2006-01-02T15:04:05.000Z"
 
 // String is the click as the annotation and the link's status have it, as in "check_run/4711@2026-01-02T03:04:05.123Z".
 func (c Click) String() string {
-	return string(c.Kind) + "/" + strconv.FormatInt(c.ID, 10) + "@" + c.At.UTC().Format(form)
+	return c.Button.String() + "@" + c.At.UTC().Format(form)
 }
 
 func parse(text string) (Click, bool) {
