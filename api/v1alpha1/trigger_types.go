@@ -15,7 +15,8 @@ type TriggersSpec struct {
 	// +optional
 	Push *PushTrigger `json:"push,omitempty"`
 
-	// comments obeys comments on pull requests that begin with /katkit, of people with write permission.
+	// comments obeys comments on pull requests that begin with /katkit, of people with write permission. Where "rerun" is among its
+	// commands it obeys the button Re-run of GitHub's, too.
 	// +optional
 	Comments *CommentTrigger `json:"comments,omitempty"`
 }
@@ -167,4 +168,13 @@ type TriggersStatus struct {
 	// lastCommentTime is when it was written. Older comments are not asked for.
 	// +optional
 	LastCommentTime *metav1.Time `json:"lastCommentTime,omitempty"`
+
+	// pressed is the record of GitHub's button Re-run: the check runs of which runs were made last, and the presses in the link's
+	// annotation katkit.dev/rerun-requested that need no look any more.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	Pressed []string `json:"pressed,omitempty"`
 }

@@ -98,7 +98,7 @@ func Decide(in Input) Decision {
 		return confused("%s", in.Problem)
 	case in.Command.Verb == help:
 		return Decision{Reaction: Obeyed, Answer: helpFor(in.Link)}
-	case !allowed(in.Link, in.Command.Verb):
+	case !Obeys(in.Link, in.Command.Verb):
 		return Decision{Reaction: NotAllowed, Answer: fmt.Sprintf("link %s does not obey %s; %s",
 			markdown.Code(in.Link.Name), markdown.Code(string(in.Command.Verb)), helpFor(in.Link))}
 	}
@@ -138,14 +138,15 @@ var commands = []struct {
 func helpFor(link *v1alpha1.TenantRepoLink) string {
 	var list []string
 	for _, command := range commands {
-		if allowed(link, command.verb) {
+		if Obeys(link, command.verb) {
 			list = append(list, command.help)
 		}
 	}
 	return strings.Join(list, "; ")
 }
 
-func allowed(link *v1alpha1.TenantRepoLink, verb v1alpha1.CommentCommand) bool {
+// Obeys tells whether a link obeys a command.
+func Obeys(link *v1alpha1.TenantRepoLink, verb v1alpha1.CommentCommand) bool {
 	trigger := link.Spec.Triggers.Comments
 	return trigger != nil && (len(trigger.Commands) == 0 || slices.Contains(trigger.Commands, verb))
 }

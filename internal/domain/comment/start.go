@@ -71,7 +71,7 @@ func allow(in Input) Decision {
 
 // toAllow tells how the newest commit is allowed.
 func toAllow(in Input) string {
-	if !allowed(in.Link, v1alpha1.CommandOK) {
+	if !Obeys(in.Link, v1alpha1.CommandOK) {
 		return fmt.Sprintf("; and link %s does not obey `ok`", markdown.Code(in.Link.Name))
 	}
 	return fmt.Sprintf(". Look at the newest one, then say %s", markdown.Code(word+" ok "+in.Pull.HeadSHA))

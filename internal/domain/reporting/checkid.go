@@ -25,3 +25,8 @@ func ParseCheckID(id string) (run types.UID, phase string, ok bool) {
 	}
 	return types.UID(uid), phase, true
 }
+
+// Shows tells whether a check run is called as that of a phase of a tenant's folder is. Names are compared as GitHub does.
+func Shows(name, tenant, folder, phase string) bool {
+	return Key(name) == Key(contextOf(tenant, folder, phase))
+}

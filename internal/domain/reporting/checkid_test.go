@@ -32,6 +32,17 @@ func TestWhatIsNoCheckID(t *testing.T) {
 	}
 }
 
+func TestShows(t *testing.T) {
+	for name, want := range map[string]bool{
+		"katkit/shop/api/BUILD": true, "katkit/Shop/api/build": true,
+		"katkit/shop/-/BUILD": false, "katkit/mall/api/BUILD": false, "katkit/shop/api/TEST": false, "BUILD": false, "": false,
+	} {
+		if got := reporting.Shows(name, "shop", "api", "BUILD"); got != want {
+			t.Errorf("Shows(%q) = %t", name, got)
+		}
+	}
+}
+
 func FuzzParseCheckID(f *testing.F) {
 	f.Add(reporting.CheckID(uid, "BUILD"))
 	f.Add("a/b/c")
