@@ -76,8 +76,13 @@ func status(response *http.Response, err error) (int, error) {
 // deliver posts an event of a repository as GitHub does, signed with a secret, and returns the answer's status.
 func (e *endpoint) deliver(event, repository, secret string) int {
 	GinkgoHelper()
+	return e.send(event, fmt.Appendf(nil, `{"number":%d,"repository":{"full_name":%q}}`, e.deliveries+1, repository), secret)
+}
+
+// send posts the body of an event, signed with a secret, and returns the answer's status.
+func (e *endpoint) send(event string, body []byte, secret string) int {
+	GinkgoHelper()
 	e.deliveries++
-	body := fmt.Appendf(nil, `{"number":%d,"repository":{"full_name":%q}}`, e.deliveries, repository)
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(body))
@@ -184,6 +189,7 @@ var _ = Describe("A delivery of GitHub's", Ordered, func() {
 })
 
 var _ = Describe("The receiver's own rights", Ordered, func() {
+	const clicked = "check_run/4711@2026-01-02T03:04:05.123Z"
 	const asked = `"katkit.dev/sync-requested":"2026-01-02T03:04:05.123456789Z push"`
 	var (
 		t    *tenant
@@ -207,6 +213,9 @@ var _ = Describe("The receiver's own rights", Ordered, func() {
 
 	It("annotate a link", func() {
 		Expect(own.Patch(ctx, link.DeepCopy(), merge(`{"metadata":{"annotations":{`+asked+`}}}`), client.DryRunAll)).To(Succeed())
+		for _, clicks := range []string{clicked, strings.TrimSpace(strings.Repeat(clicked+" ", 16)), "check_suite/1@2026-01-02T03:04:05.123Z"} {
+			Expect(own.Patch(ctx, link.DeepCopy(), merge(`{"metadata":{"annotations":{"katkit.dev/rerun-requested":"`+clicks+`"}}}`), client.DryRunAll)).To(Succeed())
+		}
 		bare := newTenant()
 		Expect(own.Patch(ctx, bare.link(), merge(`{"metadata":{"annotations":{`+asked+`}}}`), client.DryRunAll)).To(Succeed())
 	})
@@ -228,6 +237,10 @@ var _ = Describe("The receiver's own rights", Ordered, func() {
 		Entry("a label less", `{"metadata":{"annotations":{`+asked+`},"labels":null}}`, "labels"),
 		Entry("its finalizers", `{"metadata":{"annotations":{`+asked+`},"finalizers":null}}`, "finalizers"),
 		Entry("its owners", `{"metadata":{"annotations":{`+asked+`},"ownerReferences":null}}`, "owners"),
+		Entry("text of its own where clicks stand", `{"metadata":{"annotations":{"katkit.dev/rerun-requested":"check_run/1@now"}}}`, "what was pressed and when"),
+		Entry("more clicks than are kept", `{"metadata":{"annotations":{"katkit.dev/rerun-requested":"`+
+			strings.TrimSpace(strings.Repeat(clicked+" ", 17))+`"}}}`, "what was pressed and when"),
+		Entry("a label beside a click", `{"metadata":{"annotations":{"katkit.dev/rerun-requested":"`+clicked+`"},"labels":{"x":"y"}}}`, "labels"),
 		Entry("text of its own", `{"metadata":{"annotations":{"katkit.dev/sync-requested":"now <script>"}}}`, "a time and an event"),
 		Entry("an empty value", `{"metadata":{"annotations":{"katkit.dev/sync-requested":""}}}`, "a time and an event"),
 	)

@@ -2,7 +2,8 @@
 // tenant, that GitHub answers for its repository, and that its home branch is there, and says so in the
 // condition Ready. It makes the runs of the commits that the link's triggers run, and obeys comments on pull requests.
 //
-// A change of the annotation katkit.dev/sync-requested makes the next look come now.
+// A change of the annotation katkit.dev/sync-requested or katkit.dev/rerun-requested makes the next look come now; the latter names buttons
+// on GitHub that may have been pressed.
 //
 // What always holds: a status is written only when it changes; an unchanged repository costs no rate limit; a run is made before
 // the status says that its commit was handled, and its name makes that it is made once.
@@ -65,21 +66,23 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("tenantrepolink").
-		For(&v1alpha1.TenantRepoLink{}, builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, syncRequested()))).
+		For(&v1alpha1.TenantRepoLink{}, builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, asked()))).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.linksIn), builder.OnlyMetadata,
 			builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers, NewQueue: fairqueue.New(c.Workers)}).
 		Complete(c)
 }
 
-// syncRequested lets updates through that ask for a link to be looked at now.
-func syncRequested() predicate.Predicate {
+// asked lets updates through that ask for a link to be looked at now.
+func asked() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc:  func(event.CreateEvent) bool { return false },
 		DeleteFunc:  func(event.DeleteEvent) bool { return false },
 		GenericFunc: func(event.GenericEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			return e.ObjectOld.GetAnnotations()[v1alpha1.AnnotationSyncRequested] != e.ObjectNew.GetAnnotations()[v1alpha1.AnnotationSyncRequested]
+			was, is := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
+			return was[v1alpha1.AnnotationSyncRequested] != is[v1alpha1.AnnotationSyncRequested] ||
+				was[v1alpha1.AnnotationRerunRequested] != is[v1alpha1.AnnotationRerunRequested]
 		},
 	}
 }
@@ -103,20 +106,19 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	plan := domain.Decide(observation, c.Clock.Now())
 	// Before the runs of this look are made, which nobody has seen yet who wrote a comment.
 	heard := c.obey(ctx, observation, repository)
+	pressed := c.repeat(ctx, observation, repository)
 	refused, err := c.create(ctx, &link, plan.CreateRuns)
 	if err != nil {
-		return ctrl.Result{}, errors.Join(err, heard.err)
+		return ctrl.Result{}, errors.Join(err, heard.err, pressed.err)
 	}
 	if refused != nil {
 		observation.Problem = refused
 		plan = domain.Decide(observation, c.Clock.Now())
 	}
 	c.note(&link, heard, &plan)
-	if err := c.write(ctx, &link, plan.Status); err != nil {
-		return ctrl.Result{}, errors.Join(err, heard.err)
-	}
-	if heard.err != nil {
-		return ctrl.Result{}, heard.err
+	pressed.note(&link, &plan)
+	if err := errors.Join(c.write(ctx, &link, plan.Status), heard.err, pressed.err); err != nil {
+		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: plan.RequeueAfter}, nil
 }
