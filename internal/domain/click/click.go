@@ -25,8 +25,9 @@ const (
 type Kind string
 
 const (
-	// CheckRun is the button Re-run of a check run, CheckSuite the one of all check runs of a commit.
-	CheckRun   Kind = "check_run"
+	// CheckRun is the button Re-run of a check run.
+	CheckRun Kind = "check_run"
+	// CheckSuite is the button for all check runs of a commit.
 	CheckSuite Kind = "check_suite"
 )
 

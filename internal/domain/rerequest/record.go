@@ -38,8 +38,8 @@ func button(check int64) string { return click.Button{Kind: click.CheckRun, ID: 
 const maxMade = 16
 
 // Record puts into a link's record of its triggers, which may be nil, which clicks of its annotation need no look any more: those
-// that needed none before, and those that are done now; and of which check runs runs were made last. It returns nil when there is
-// nothing in the record.
+// that needed none before, and those that are done now; and which check runs were repeated last. It returns nil when there is nothing
+// in the record.
 func Record(link *v1alpha1.TenantRepoLink, done []click.Click, repeated []int64, record *v1alpha1.TriggersStatus) *v1alpha1.TriggersStatus {
 	var buttons, pressed []string
 	if link.Status.Triggers != nil {
