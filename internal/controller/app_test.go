@@ -41,9 +41,15 @@ func appSecret(key *rsa.PrivateKey) map[string]string {
 // installApp makes App 42 known to GitHub, with these permissions.
 func installApp(permissions map[string]string) {
 	GinkgoHelper()
+	installAppAs(42, permissions)
+}
+
+// installAppAs makes an App known to GitHub that has App 42's key.
+func installAppAs(id int64, permissions map[string]string) {
+	GinkgoHelper()
 	public, err := x509.MarshalPKIXPublicKey(&appKey().PublicKey)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(gh.AddApp(fakegithub.App{ID: 42, Slug: "katkit", PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+	Expect(gh.AddApp(fakegithub.App{ID: id, Slug: fmt.Sprint("katkit-", id), PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
 		Installations: map[int64]fakegithub.Installation{7: {Account: "acme", Permissions: permissions}}})).To(Succeed())
 }
 

@@ -40,9 +40,15 @@ func asApp(credential, path string, body, into any) {
 // shows makes the check run of a run's phase that has ended, as Katkit's App does, and returns its number and its suite's.
 func (t *tenant) shows(sha string, run types.UID, phase string) (id, suite int64) {
 	GinkgoHelper()
+	return t.showsBy("42", sha, run, phase)
+}
+
+// showsBy does as another App.
+func (t *tenant) showsBy(app, sha string, run types.UID, phase string) (id, suite int64) {
+	GinkgoHelper()
 	now := time.Now()
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.RegisteredClaims{
-		Issuer: "42", IssuedAt: jwt.NewNumericDate(now.Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(now.Add(5 * time.Minute)),
+		Issuer: app, IssuedAt: jwt.NewNumericDate(now.Add(-time.Minute)), ExpiresAt: jwt.NewNumericDate(now.Add(5 * time.Minute)),
 	}).SignedString(appKey())
 	Expect(err).NotTo(HaveOccurred())
 	var access struct{ Token string }
@@ -210,6 +216,17 @@ var _ = Describe("GitHub's button Re-run", Ordered, func() {
 		t.byHand(id, other)
 		t.judged()
 		Expect(t.repeats()).To(BeEmpty())
+	})
+
+	It("is not believed of another App's check run, which may say what it likes", func() {
+		t, run := checked()
+		installAppAs(43, map[string]string{"checks": "write"})
+		id, _ := t.showsBy("43", run.Status.SHA, run.UID, "TEST")
+		Expect(t.repository.PressRerun(asker, id)).To(Succeed())
+		t.byHand(id)
+		t.judged()
+		Expect(t.repeats()).To(BeEmpty())
+		Expect(t.warned()).To(BeEmpty())
 	})
 
 	It("repeats what one link shows, and nothing of another tenant's", func() {
