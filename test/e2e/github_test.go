@@ -22,8 +22,13 @@ import (
 	"katkit.dev/katkit/test/fakegithub"
 )
 
-// installApp makes a GitHub App that is installed on a repository, and a Secret of the tenant that holds it.
-func (t *tenant) installApp(ctx context.Context, r *repository) (secret string) {
+// mayReport are the permissions of an App that may all that Katkit does, but for check runs.
+func mayReport() map[string]string {
+	return map[string]string{"contents": "read", "metadata": "read", "pull_requests": "write", "issues": "write", "statuses": "write", "deployments": "write"}
+}
+
+// installApp makes a GitHub App that is installed on a repository, with these permissions, and a Secret of the tenant that holds it.
+func (t *tenant) installApp(ctx context.Context, r *repository, permissions map[string]string) (secret string) {
 	GinkgoHelper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	Expect(err).NotTo(HaveOccurred())
@@ -35,9 +40,7 @@ func (t *tenant) installApp(ctx context.Context, r *repository) (secret string) 
 	owner, _, _ := strings.Cut(r.name, "/")
 	Expect(suite.github.AddApp(ctx, fakegithub.App{
 		ID: id, Slug: "katkit", PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
-		Installations: map[int64]fakegithub.Installation{7: {Account: owner, Repositories: []string{r.name}, Permissions: map[string]string{
-			"contents": "read", "metadata": "read", "pull_requests": "write", "issues": "write", "statuses": "write", "deployments": "write",
-		}}},
+		Installations: map[int64]fakegithub.Installation{7: {Account: owner, Repositories: []string{r.name}, Permissions: permissions}},
 	})).To(Succeed())
 	Expect(suite.Client.Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "github-app"},
@@ -69,7 +72,7 @@ var _ = Describe("People on GitHub", func() {
 		r := newRepository(ctx, files)
 		Expect(suite.github.SetRole(ctx, r.name, "ann", fakegithub.RoleWrite)).To(Succeed())
 		Expect(suite.github.AddUser(ctx, "stranger")).To(Succeed())
-		secret := t.installApp(ctx, r)
+		secret := t.installApp(ctx, r, mayReport())
 		link := t.link(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) {
 			link.SecretRef.Name, link.PollInterval = secret, &metav1.Duration{Duration: 10 * time.Second}
 			link.EnvironmentURL = "https://app.dev.example.com"

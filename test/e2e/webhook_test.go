@@ -20,12 +20,22 @@ import (
 
 const webhookSecret = "a secret of these tests"
 
-// post is a shell command that delivers a push to a repository as GitHub does, and prints the status of the answer.
-func post(repository, secret string) string {
-	return fmt.Sprintf(`body='{"repository":{"full_name":"%s"}}'
-curl --silent --output /dev/null --write-out '%%{http_code}\n' --header 'Content-Type: application/json' --header 'X-GitHub-Event: push' \
+// post is a shell command that delivers an event of a repository as GitHub does, and prints the status of the answer. more is what the
+// payload says beside the repository, in JSON.
+func post(repository, secret, event, more string) string {
+	return fmt.Sprintf(`body='{"repository":{"full_name":"%s"}%s}'
+curl --silent --retry 10 --retry-delay 1 --retry-connrefused --output /dev/null --write-out '%%{http_code}\n' --header 'Content-Type: application/json' --header 'X-GitHub-Event: %s' \
   --header "X-Hub-Signature-256: sha256=$(printf %%s "$body" | openssl dgst -sha256 -hmac '%s' -r | cut -d' ' -f1)" --data "$body" %s
-`, repository, secret, install.ReceiverURL)
+`, repository, more, event, secret, install.ReceiverURL)
+}
+
+// receiver takes deliveries until the spec has ended.
+func receiver(ctx SpecContext) {
+	GinkgoHelper()
+	Expect(suite.Receiver(ctx, suite.images, webhookSecret)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) {
+		Expect(suite.Client.Delete(ctx, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: install.ReceiverDeployment}})).To(Succeed())
+	})
 }
 
 // prints runs commands in a Pod and returns what they print.
@@ -51,10 +61,7 @@ func (t *tenant) prints(ctx context.Context, commands string) string {
 
 var _ = Describe("A webhook", func() {
 	It("shows a push in the link at once, and a forged one does nothing", func(ctx SpecContext) {
-		Expect(suite.Receiver(ctx, suite.images, webhookSecret)).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) {
-			Expect(suite.Client.Delete(ctx, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: install.Namespace, Name: install.ReceiverDeployment}})).To(Succeed())
-		})
+		receiver(ctx)
 		t := newTenant(ctx, "DEV")
 		r := newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(build)})
 		name := t.link(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) { link.PollInterval = &metav1.Duration{Duration: time.Hour} })
@@ -66,10 +73,10 @@ var _ = Describe("A webhook", func() {
 		before := r.sha
 		Expect(seen(ctx)).To(Equal(before))
 		pushed := r.commit(ctx, fakegithub.Commit{Message: "More", Files: fakegithub.Texts(map[string]string{"more": "x"})})
-		Expect(t.prints(ctx, post(r.name, "another secret of these tests"))).To(Equal("401\n"))
+		Expect(t.prints(ctx, post(r.name, "another secret of these tests", "push", ""))).To(Equal("401\n"))
 		Expect(seen(ctx)).To(Equal(before))
 		Expect(link.Annotations).NotTo(HaveKey(v1alpha1.AnnotationSyncRequested))
-		Expect(t.prints(ctx, post(r.name, webhookSecret))).To(Equal("202\n"))
+		Expect(t.prints(ctx, post(r.name, webhookSecret, "push", ""))).To(Equal("202\n"))
 		Eventually(seen).WithContext(ctx).WithTimeout(5 * time.Second).Should(Equal(pushed))
 		Expect(link.Annotations).To(HaveKeyWithValue(v1alpha1.AnnotationSyncRequested, HaveSuffix("Z push")))
 	})
