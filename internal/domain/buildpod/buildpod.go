@@ -29,9 +29,6 @@ const (
 	volumeWorkspace  = "workspace"
 	volumeAgent      = "agent"
 	volumeCredential = "credential"
-
-	// maxNameLength keeps the Pod's name within a DNS label, so that it is the Pod's hostname, too.
-	maxNameLength = 63
 )
 
 // Name returns the name of the builder Pod of an attempt (from 1) and replica (from 0) of a phase: readable,
@@ -41,14 +38,9 @@ func Name(phase *v1alpha1.Phase, attempt, replica int32) string {
 }
 
 func named(phase *v1alpha1.Phase, what string) string {
-	sum := fnv.New32a()
-	sum.Write([]byte(phase.UID))
-	suffix := fmt.Sprintf("-%08x-%s", sum.Sum32(), what)
-	prefix := strings.ReplaceAll(phase.Name, ".", "-")
-	if keep := maxNameLength - len(suffix); len(prefix) > keep {
-		prefix = prefix[:keep]
-	}
-	return strings.TrimRight(prefix, "-") + suffix
+	life := fnv.New32a()
+	life.Write([]byte(phase.UID))
+	return contract.PodName(phase.Name, life.Sum32(), what)
 }
 
 // Build returns the builder Pod of an attempt (from 1) and replica (from 0) of a phase of type Execution. outputs are those

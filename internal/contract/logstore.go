@@ -1,0 +1,74 @@
+package contract
+
+import (
+	"net/url"
+	"strconv"
+)
+
+// What the container `log` of a builder Pod, the log store and the store's readers agree on.
+//
+// A log is the bytes that the build container wrote, from its first; it belongs to one Pod. Offsets and lengths are bytes.
+//
+//	PUT  LogPath?offset=N             the bytes from offset N on, at most MaxLogChunk of them
+//	PUT  LogPath?offset=N&complete=true   the same (or no bytes), and nothing follows: the log is complete
+//	GET  LogPath                      LogState of what is stored
+//	GET  ReadLogPath?offset=N&follow=true&tail=N&since=TIME   the bytes themselves, for people
+//
+// A PUT answers 200 with the LogState after it: what is counted there is stored for good. Bytes below the stored length are
+// passed over, so that a PUT that is sent again changes nothing. An offset above it is 409, with the LogState to go on from.
+// The writer's credential is a token of its Pod for LogAudience, as a bearer: it writes this Pod's log and no other. A reader's is
+// whatever the API server knows them by; they have to be allowed to `get` LogResource of the phase.
+const (
+	// LogContainer is the container (agent image) that runs `AgentBinary ship`: it brings the log of the build container to the store.
+	LogContainer = "log"
+	ShipCommand  = "ship"
+	// LogAudience is whom the Pod's token for the store is for. The API server takes no such token.
+	LogAudience = "katkit-logstore"
+	// MaxLogChunk is the most bytes that one PUT carries.
+	MaxLogChunk = 8 << 20
+	// LogResource is the resource of the API group katkit.dev that a reader has to be allowed to get.
+	LogResource = "phases/log"
+	// SpoolDir is the emptyDir that `exec` writes the log to and `ship` reads it from.
+	SpoolDir = "/var/run/katkit/log"
+	// LogTokenDir holds the token, in the log container only, in the file LogTokenKey; it changes while the Pod lives.
+	LogTokenDir = "/var/run/katkit/log-token"
+	LogTokenKey = "token"
+	// VarLogStoreURL tells the log container where the store is, http or https; VarLogStoreCA are certificates in PEM that it trusts for it.
+	VarLogStoreURL = "KATKIT_LOG_STORE_URL"
+	VarLogStoreCA  = "KATKIT_LOG_STORE_CA"
+
+	// Queries of the paths.
+	LogQueryOffset   = "offset"
+	LogQueryComplete = "complete"
+	LogQueryFollow   = "follow"
+	LogQueryTail     = "tail"  // the last so many lines
+	LogQuerySince    = "since" // RFC 3339: what came to the store from then on, whole lines
+	// HeaderLogOffset and HeaderLogComplete say of an answer's body where in the log it begins, and whether the log was complete then.
+	HeaderLogOffset   = "Katkit-Log-Offset"
+	HeaderLogComplete = "Katkit-Log-Complete"
+)
+
+// LogState is what a store says of a log.
+type LogState struct {
+	// Bytes that are stored, from the log's first.
+	Bytes int64 `json:"bytes"`
+	// Complete: nothing follows.
+	Complete bool `json:"complete"`
+}
+
+// LogPath is where a Pod writes its log, below the store's address.
+func LogPath(namespace, pod string) string {
+	return "/v1/namespaces/" + url.PathEscape(namespace) + "/pods/" + url.PathEscape(pod) + "/log"
+}
+
+// ReadLogPath is where the log of a Pod of a phase is read, below the store's address.
+func ReadLogPath(namespace, phase, pod string) string {
+	return "/v1/namespaces/" + url.PathEscape(namespace) + "/phases/" + url.PathEscape(phase) + "/pods/" + url.PathEscape(pod) + "/log"
+}
+
+// SpoolFile is the name of the nth file of a spool, from 0, in SpoolDir. The files follow each other; the last byte of all is
+// written when the file SpoolEnd is there.
+func SpoolFile(n int) string { return "part-" + strconv.Itoa(n) }
+
+// SpoolEnd is the file that tells that the log is whole.
+const SpoolEnd = "end"
