@@ -172,7 +172,10 @@ func printStatus(to io.Writer, c *cluster.Cluster, s cluster.Status) {
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", p.Name, p.Record.PID, p.Record.Started.Format(time.DateTime), health(p.Err))
 	}
-	fmt.Fprintf(w, "node\t\t\t%s\n\n", health(s.NodeErr))
+	for _, n := range s.Nodes {
+		fmt.Fprintf(w, "node %s\t\t\t%s\n", n.Name, health(n.Err))
+	}
+	fmt.Fprintln(w)
 	for _, name := range []string{"kubernetes", "etcd", "containerd", "coredns"} {
 		fmt.Fprintf(w, "%s\t%s\n", name, s.Versions[name])
 	}

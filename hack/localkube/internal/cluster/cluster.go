@@ -10,7 +10,7 @@
 //	                broken --Up--> running
 //
 // What always holds: Up and Down exclude each other (lockFile); everything that runs is
-// in the control group `localkube`, everything mounted is in one mount namespace that ends with the last
+// in the control group `localkube`, everything mounted is in a mount namespace of its node that ends with the last
 // process, everything of the network is in the namespace `localkube` or listed in package network; so Down
 // takes all of it away, whatever happened before.
 package cluster
@@ -37,8 +37,10 @@ const (
 	runDir = "/run/localkube"
 	// lockFile is outside both folders, since Down removes them while it holds the lock.
 	lockFile = "/run/localkube.lock"
-	// nodeName is the name of the one node.
+	// nodeName is the name of the first node.
 	nodeName = "localkube"
+	// fleet and fleetKey are the second node's label and taint.
+	fleet, fleetKey = "builders", "katkit.dev/fleet"
 	// registryHost is the registry's name for Pods and in image references.
 	registryHost = "registry.localkube:5000"
 	// pauseImage is the sandbox image of all Pods.
@@ -87,11 +89,10 @@ func Open(state string, out *progress.Printer) (*Cluster, error) {
 		Launcher: c.launcher(),
 		Cgroup:   cgroup.Child("components"),
 		NetNS:    network.NamespaceFile,
-		Binds: []process.Bind{
-			{From: filepath.Join(runDir, "shims"), To: "/run/containerd"},
-			{From: c.path("kubelet"), To: "/var/lib/kubelet"},
-			{From: c.path("container-logs"), To: "/var/log/containers"},
-		},
+		Binds:    map[string][]process.Bind{},
+	}
+	for _, n := range nodes() {
+		c.table.Binds[n.folder] = c.binds(n)
 	}
 	return c, nil
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func newCluster(t *testing.T) *Cluster {
 
 func (c *Cluster) testValues() values {
 	return values{
-		Plan: c.plan, PKI: c.pki, State: c.State, Run: runDir, NodeName: nodeName, ContainerdSocket: containerdSocket(),
+		Plan: c.plan, PKI: c.pki, State: c.State, Run: runDir, NodeName: nodeName, Node: nodes()[0], NodeState: c.State,
 		Snapshotter: "overlayfs", PauseImage: pauseImage, Registries: c.conf("registries"), RegistryAddress: c.RegistryAddress(),
 		CNIDir: c.conf("cni"), MTU: 1400, Cgroup: "/localkube", ShimCgroup: "/localkube/shims", ResolvConf: c.conf("resolv.conf"),
 		NameServers: []string{"192.0.2.53"},
@@ -62,6 +63,36 @@ func TestEveryConfigurationFileIsRendered(t *testing.T) {
 	var cni struct{ Plugins []struct{ MTU int } }
 	if err := json.Unmarshal([]byte(read("cni/10-localkube.conflist")), &cni); err != nil || len(cni.Plugins) != 1 || cni.Plugins[0].MTU != 1400 {
 		t.Errorf("CNI configuration: %+v, %v", cni, err)
+	}
+}
+
+func TestTheNodesHaveNothingInCommonButTheNetwork(t *testing.T) {
+	c := newCluster(t)
+	if err := c.writeConfig(c.testValues()); err != nil {
+		t.Fatal(err)
+	}
+	addresses := regexp.MustCompile(`(?m)^(root|state|  address|port|healthzPort|containerRuntimeEndpoint|podLogsDir|tlsCertFile|cgroupRoot)\b.*`)
+	seen := map[string]string{}
+	for _, n := range nodes() {
+		for _, name := range []string{n.File("containerd", ".toml"), n.File("kubelet", ".yaml")} {
+			data, err := os.ReadFile(c.conf(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := addresses.FindAllString(string(data), -1)
+			if len(lines) < 3 {
+				t.Errorf("%s: only %q found", name, lines)
+			}
+			for _, line := range lines {
+				if seen[line] != "" {
+					t.Errorf("%q is in %s and in %s", line, seen[line], name)
+				}
+				seen[line] = name
+			}
+			if tainted := strings.Contains(string(data), "registerWithTaints: [{key: katkit.dev/fleet, value: builders, effect: NoSchedule}]"); tainted != (name == "kubelet-builders.yaml") {
+				t.Errorf("%s has the taint: %v", name, tainted)
+			}
+		}
 	}
 }
 

@@ -28,14 +28,17 @@ const (
 // components lists all of them in the order in which they start; they end in the opposite one.
 func (c *Cluster) components() []component {
 	node := c.plan.Node.String()
+	first, second := nodes()[0], nodes()[1]
 	return []component{
 		c.registry(),
 		c.etcd(),
-		c.containerd(),
+		c.containerd(first),
+		c.containerd(second),
 		c.apiServer(),
 		c.program(controllerManagerName, httpProbe("https://"+node+":10257/healthz"), c.controllerManagerFlags()),
 		c.program(schedulerName, httpProbe("https://"+node+":10259/healthz"), []string{"--config=" + c.conf("kube-scheduler.yaml")}, c.conf("kube-scheduler.yaml"), c.conf("kube-scheduler.kubeconfig")),
-		c.kubelet(),
+		c.kubelet(first),
+		c.kubelet(second),
 		c.program(kubeProxyName, httpProbe("http://"+node+":10256/healthz"), []string{"--config=" + c.conf("kube-proxy.yaml")}, c.conf("kube-proxy.yaml"), c.conf("kube-proxy.kubeconfig")),
 		c.program(coreDNSName, httpProbe("http://"+node+":8181/ready"), []string{"-conf", c.conf("Corefile")}, c.conf("Corefile"), c.conf("coredns.kubeconfig")),
 	}
@@ -73,10 +76,6 @@ func (c *Cluster) etcd() component {
 		// A development cluster: writes are several times faster, and a power cut may cost the data.
 		"--unsafe-no-fsync",
 	})
-}
-
-func (c *Cluster) containerd() component {
-	return c.program(containerdName, socketProbe(containerdSocket()), []string{"--config=" + c.conf("containerd.toml"), "--log-level=info"}, c.conf("containerd.toml"))
 }
 
 func (c *Cluster) apiServer() component {
@@ -125,21 +124,9 @@ func (c *Cluster) controllerManagerFlags() []string {
 		"--root-ca-file=" + c.pki.Cert("ca"),
 		"--cluster-signing-cert-file=" + c.pki.Cert("ca"),
 		"--cluster-signing-key-file=" + c.pki.Key("ca"),
-		"--allocate-node-cidrs=true",
-		"--cluster-cidr=" + c.plan.Pods.String(),
-		"--node-cidr-mask-size=" + "18", // one node has all of it
+		"--allocate-node-cidrs=false", // the nodes share the addresses of Pods
 		"--service-cluster-ip-range=" + c.plan.Services.String(),
 		"--kube-api-qps=500",
 		"--kube-api-burst=1000",
 	}
-}
-
-func (c *Cluster) kubelet() component {
-	node := c.plan.Node.String()
-	return c.program(kubeletName, httpProbe("http://"+node+":10248/healthz"), []string{
-		"--config=" + c.conf("kubelet.yaml"),
-		"--kubeconfig=" + c.conf("kubelet.kubeconfig"),
-		"--hostname-override=" + nodeName,
-		"--node-ip=" + node,
-	}, c.conf("kubelet.yaml"), c.conf("kubelet.kubeconfig"), c.pki.Cert("kubelet-server"))
 }

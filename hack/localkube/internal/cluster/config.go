@@ -25,15 +25,16 @@ type values struct {
 	Plan                network.Plan
 	PKI                 pki.Dir
 	State, Run          string
-	NodeName            string
-	ContainerdSocket    string
+	NodeName            string // the first node's
+	Node                node   // whose file it is; its state folder and control group
+	NodeState, Cgroup   string
 	Snapshotter         string
 	PauseImage          string
 	Registries          string // folder of containerd's hosts.toml files
 	RegistryAddress     string
 	CNIDir              string
 	MTU                 int // bytes
-	Cgroup, ShimCgroup  string
+	ShimCgroup          string
 	RestrictOOMScoreAdj bool
 	ResolvConf          string
 	NameServers         []string
@@ -47,19 +48,15 @@ func (v values) Kubeconfig(name string) string {
 // conf is the path of a configuration file.
 func (c *Cluster) conf(name string) string { return c.path("conf", name) }
 
-func containerdSocket() string { return filepath.Join(runDir, "containerd.sock") }
-
 func (c *Cluster) values(mtu int) values {
 	return values{
 		Plan: c.plan, PKI: c.pki, State: c.State, Run: runDir, NodeName: nodeName,
-		ContainerdSocket:    containerdSocket(),
 		Snapshotter:         snapshotter(c.State),
 		PauseImage:          pauseImage,
 		Registries:          c.conf("registries"),
 		RegistryAddress:     c.RegistryAddress(),
 		CNIDir:              c.conf("cni"),
 		MTU:                 mtu,
-		Cgroup:              c.cgroup.Path(),
 		ShimCgroup:          c.cgroup.Child("shims").Path(),
 		RestrictOOMScoreAdj: !mayRaiseImportance(),
 		ResolvConf:          c.conf("resolv.conf"),
@@ -69,18 +66,31 @@ func (c *Cluster) values(mtu int) values {
 
 // writeConfig writes every component's configuration file.
 func (c *Cluster) writeConfig(v values) error {
-	for file, source := range map[string]string{
-		"containerd.toml": "containerd.toml",
+	for _, n := range nodes() {
+		own := v
+		own.Node, own.NodeState, own.Cgroup = n, c.nodeState(n), c.nodeCgroup(n).Path()
+		if err := c.writeFiles(own, map[string]string{
+			n.File("containerd", ".toml"): "containerd.toml",
+			n.File("kubelet", ".yaml"):    "kubelet.yaml",
+		}); err != nil {
+			return err
+		}
+	}
+	return c.writeFiles(v, map[string]string{
 		"registries/" + registryHost + "/hosts.toml": "hosts-local.toml",
 		"registries/docker.io/hosts.toml":            "hosts-docker.toml",
 		"cni/10-localkube.conflist":                  "cni.conflist",
-		"kubelet.yaml":                               "kubelet.yaml",
 		"kube-proxy.yaml":                            "kube-proxy.yaml",
 		"kube-scheduler.yaml":                        "kube-scheduler.yaml",
 		"audit-policy.yaml":                          "audit-policy.yaml",
 		"Corefile":                                   "Corefile",
 		"resolv.conf":                                "resolv.conf",
-	} {
+	})
+}
+
+// writeFiles writes files, whose templates are the values of the map.
+func (c *Cluster) writeFiles(v values, files map[string]string) error {
+	for file, source := range files {
 		content, err := render(source, v)
 		if err != nil {
 			return err
@@ -118,17 +128,24 @@ func (c *Cluster) writePKI(v values) error {
 		return err
 	}
 	node := c.plan.Node.String()
-	certificates := []struct {
+	type certificate struct {
 		authority *pki.Authority
 		name      string
 		subject   pki.Subject
-	}{
+	}
+	certificates := []certificate{
 		{ca, "kube-apiserver", pki.Subject{Name: "kube-apiserver", Hosts: []string{
 			node, c.plan.API.String(), "127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
 		}}},
 		{ca, "kubelet-client", pki.Subject{Name: "kube-apiserver", Groups: []string{"system:masters"}}},
-		{ca, "kubelet-server", pki.Subject{Name: nodeName, Hosts: []string{node, nodeName}}},
 		{frontProxy, "front-proxy-client", pki.Subject{Name: "front-proxy-client"}},
+	}
+	for _, n := range nodes() {
+		certificates = append(certificates, certificate{ca, n.File("kubelet-server", ""), pki.Subject{Name: n.Name, Hosts: []string{node, n.Name}}})
+		subject := pki.Subject{Name: "system:node:" + n.Name, Groups: []string{"system:nodes"}}
+		if err := ca.EnsureKubeconfig(v.Kubeconfig(n.File("kubelet", "")), n.File("kubelet", ""), c.apiURL(), subject); err != nil {
+			return err
+		}
 	}
 	for _, cert := range certificates {
 		if err := cert.authority.Ensure(cert.name, cert.subject); err != nil {
@@ -139,7 +156,6 @@ func (c *Cluster) writePKI(v values) error {
 		"kube-controller-manager": {Name: "system:kube-controller-manager"},
 		"kube-scheduler":          {Name: "system:kube-scheduler"},
 		"kube-proxy":              {Name: "system:kube-proxy"},
-		"kubelet":                 {Name: "system:node:" + nodeName, Groups: []string{"system:nodes"}},
 		"coredns":                 {Name: "localkube:coredns"},
 	} {
 		if err := ca.EnsureKubeconfig(v.Kubeconfig(name), name, c.apiURL(), subject); err != nil {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"katkit.dev/katkit/hack/localkube/internal/network"
+	"katkit.dev/katkit/hack/localkube/internal/process"
 )
 
 const (
@@ -64,12 +65,16 @@ func (c *Cluster) stopProcesses(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, killLimit)
 	defer cancel()
 	done := c.Out.Start("cluster", func() string { return "stopping" })
-	// The kubelet first, or it would start again what is killed.
-	if err := c.table.Stop(kubeletName, stopGrace); err != nil {
-		return err
+	// The kubelets first, or they would start again what is killed.
+	groups := []process.Cgroup{c.cgroup.Child("shims")}
+	for _, n := range nodes() {
+		groups = append(groups, c.nodeCgroup(n).Child("kubepods"))
+		if err := c.table.Stop(n.program(kubeletName), stopGrace); err != nil {
+			return err
+		}
 	}
-	for _, group := range []string{"kubepods", "shims"} {
-		if err := c.cgroup.Child(group).Kill(ctx); err != nil {
+	for _, group := range groups {
+		if err := group.Kill(ctx); err != nil {
 			return err
 		}
 	}

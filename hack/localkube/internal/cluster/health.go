@@ -105,14 +105,18 @@ func request(ctx context.Context, client *http.Client, method, url, contentType 
 	return data, nil
 }
 
-// nodeReady tells whether the node is Ready, and says so since the kubelet started: what an earlier kubelet
+// nodeReady tells whether a node is Ready, and says so since the kubelet started: what an earlier kubelet
 // said stands for most of a minute.
-func (c *Cluster) nodeReady(ctx context.Context) error {
+func (c *Cluster) nodeReady(n node) probe {
+	return func(ctx context.Context) error { return c.checkNode(ctx, n) }
+}
+
+func (c *Cluster) checkNode(ctx context.Context, n node) error {
 	var lease struct{ Spec struct{ RenewTime time.Time } }
-	if err := c.get(ctx, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/"+nodeName, &lease); err != nil {
+	if err := c.get(ctx, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/"+n.Name, &lease); err != nil {
 		return err
 	}
-	if kubelet, running := c.table.Find(kubeletName); !running || lease.Spec.RenewTime.Before(kubelet.Started) {
+	if kubelet, running := c.table.Find(n.program(kubeletName)); !running || lease.Spec.RenewTime.Before(kubelet.Started) {
 		return errors.New("the kubelet has not reported since it started")
 	}
 	var node struct {
@@ -120,7 +124,7 @@ func (c *Cluster) nodeReady(ctx context.Context) error {
 			Conditions []struct{ Type, Status, Message string }
 		}
 	}
-	if err := c.get(ctx, "/api/v1/nodes/"+nodeName, &node); err != nil {
+	if err := c.get(ctx, "/api/v1/nodes/"+n.Name, &node); err != nil {
 		return err
 	}
 	for _, condition := range node.Status.Conditions {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"katkit.dev/katkit/hack/localkube/internal/build"
@@ -17,10 +18,16 @@ type ComponentStatus struct {
 	Err     error          // why it is not well; nil when it is
 }
 
+// NodeStatus is how one node is.
+type NodeStatus struct {
+	Name string
+	Err  error // why it is not ready; nil when it is
+}
+
 // Status is how the cluster is.
 type Status struct {
 	Components []ComponentStatus
-	NodeErr    error             // why the node is not ready; nil when it is
+	Nodes      []NodeStatus
 	Versions   map[string]string // by name
 }
 
@@ -31,13 +38,13 @@ func (s Status) Ready() bool {
 			return false
 		}
 	}
-	return s.NodeErr == nil
+	return !slices.ContainsFunc(s.Nodes, func(n NodeStatus) bool { return n.Err != nil })
 }
 
 // Status looks at every component, once. It changes nothing.
 func (c *Cluster) Status(ctx context.Context) Status {
 	list := c.components()
-	s := Status{Components: make([]ComponentStatus, len(list)), Versions: build.Versions(c.settings.Programs)}
+	s := Status{Components: make([]ComponentStatus, len(list)), Nodes: make([]NodeStatus, len(nodes())), Versions: build.Versions(c.settings.Programs)}
 	var asking sync.WaitGroup
 	for i, p := range list {
 		s.Components[i].Name = p.Name
@@ -46,7 +53,10 @@ func (c *Cluster) Status(ctx context.Context) Status {
 			asking.Go(func() { s.Components[i].Err = p.healthy(ctx) })
 		}
 	}
-	asking.Go(func() { s.NodeErr = c.nodeReady(ctx) })
+	for i, n := range nodes() {
+		s.Nodes[i].Name = n.Name
+		asking.Go(func() { s.Nodes[i].Err = c.checkNode(ctx, n) })
+	}
 	asking.Wait()
 	return s
 }

@@ -81,7 +81,8 @@ func (c *Cluster) choose(o Options) error {
 // clearRemains ends what a crash, a kill or a reboot has left of a cluster that cannot be repaired in
 // place: Pods whose network is gone, or whose mounts no component of the cluster can see any more.
 func (c *Cluster) clearRemains(ctx context.Context) error {
-	if network.Exists() && c.table.Any() != 0 {
+	lost := func(n node) bool { return c.table.Any(n.folder) == 0 }
+	if network.Exists() && !slices.ContainsFunc(nodes(), lost) {
 		return nil
 	}
 	if len(c.cgroup.Processes()) > 0 {
@@ -95,10 +96,13 @@ func (c *Cluster) clearRemains(ctx context.Context) error {
 
 // prepare makes everything that the components need before they start.
 func (c *Cluster) prepare() (values, error) {
-	for _, dir := range []string{
-		c.path("bin"), c.path("logs"), c.path("kubelet"), c.path("container-logs"), c.path("pod-logs"),
-		c.table.Records, filepath.Join(runDir, "shims"),
-	} {
+	dirs := []string{c.path("bin"), c.path("logs"), c.table.Records}
+	groups := []process.Cgroup{c.cgroup, c.cgroup.Child("shims"), c.cgroup.Child("components")}
+	for _, n := range nodes() {
+		dirs = append(dirs, c.nodeFolders(n)...)
+		groups = append(groups, c.nodeCgroup(n))
+	}
+	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return values{}, err
 		}
@@ -109,13 +113,15 @@ func (c *Cluster) prepare() (values, error) {
 	if err := installSelf(c.launcher()); err != nil {
 		return values{}, err
 	}
-	for _, group := range []process.Cgroup{c.cgroup, c.cgroup.Child("shims"), c.cgroup.Child("components")} {
+	for _, group := range groups {
 		if err := group.Create(); err != nil {
 			return values{}, err
 		}
 	}
-	if err := c.cgroup.Delegate(); err != nil {
-		return values{}, err
+	for _, n := range nodes() {
+		if err := c.nodeCgroup(n).Delegate(); err != nil {
+			return values{}, err
+		}
 	}
 	if err := network.Check(c.plan); err != nil {
 		return values{}, err
@@ -157,13 +163,13 @@ func (c *Cluster) bringUp(ctx context.Context, v values) error {
 	if err := c.await(ctx, all[api+1:]); err != nil {
 		return err
 	}
-	for _, wait := range []struct {
-		what  string
-		probe probe
-	}{{"node", c.nodeReady}, {"cluster DNS", c.dnsAnswers}} {
-		if err := waitFor(ctx, time.Minute, wait.probe, nil); err != nil {
-			return fmt.Errorf("%s is not ready: %w", wait.what, err)
+	for _, n := range nodes() {
+		if err := waitFor(ctx, time.Minute, c.nodeReady(n), nil); err != nil {
+			return fmt.Errorf("node %s is not ready: %w", n.Name, err)
 		}
+	}
+	if err := waitFor(ctx, time.Minute, c.dnsAnswers, nil); err != nil {
+		return fmt.Errorf("cluster DNS is not ready: %w", err)
 	}
 	if err := c.prove(ctx); err != nil {
 		return err
@@ -252,7 +258,7 @@ func (c *Cluster) pushPause(ctx context.Context) error {
 
 // makeMountPoints makes the folders that the components see covered, and notes which were not there.
 func (c *Cluster) makeMountPoints() error {
-	for _, bind := range c.table.Binds {
+	for _, bind := range c.table.Binds[""] { // all nodes' are the same
 		if _, err := os.Stat(bind.To); err == nil {
 			continue
 		}

@@ -18,7 +18,7 @@ type Entry struct {
 	CgroupDirs []string // the control group's folders
 	NetNS      string   // file of the network namespace
 	// MountsOf is the id of a process whose mount namespace to share; 0 makes a new one, a copy of the
-	// machine's. All components share one, so that whatever they mount is gone when they are.
+	// machine's. All components of a node share one, so that whatever they mount is gone when they are.
 	MountsOf int
 	// Binds is what covers what in a new mount namespace: paths that are compiled into the kubelet and
 	// containerd and may belong to another installation on this machine.

@@ -39,6 +39,8 @@ type Program struct {
 	Env  []string // nil: the launcher's
 	// Files are configuration files that it reads only at its start: when one changes it has to be restarted.
 	Files []string
+	// Mounts names the mount namespace that it shares with all others of that name.
+	Mounts string
 }
 
 // Record is what is remembered of a started program.
@@ -48,6 +50,7 @@ type Record struct {
 	BootID      string    `json:"bootID"`
 	Started     time.Time `json:"started"`
 	Fingerprint string    `json:"fingerprint"` // of command line and configuration
+	Mounts      string    `json:"mounts,omitempty"`
 }
 
 // Table is the programs of one cluster.
@@ -57,7 +60,8 @@ type Table struct {
 	Launcher string // the launcher's own path; it must stay there while Start runs
 	Cgroup   Cgroup // parent of the programs' groups
 	NetNS    string // file of the network namespace
-	Binds    []Bind
+	// Binds are what covers what, by the name of the mount namespace.
+	Binds map[string][]Bind
 }
 
 // Find returns the record of a program, and whether it is running.
@@ -73,11 +77,11 @@ func (t *Table) Find(name string) (Record, bool) {
 // Log is the path of a program's log.
 func (t *Table) Log(name string) string { return filepath.Join(t.Logs, name+".log") }
 
-// Any returns the process id of some running program, 0 when none runs.
-func (t *Table) Any() int {
+// Any returns the process id of some running program that is in the mount namespace of that name, 0 when none is.
+func (t *Table) Any(mounts string) int {
 	files, _ := filepath.Glob(t.recordFile("*"))
 	for _, file := range files {
-		if r, alive := t.Find(strings.TrimSuffix(filepath.Base(file), ".json")); alive {
+		if r, alive := t.Find(strings.TrimSuffix(filepath.Base(file), ".json")); alive && r.Mounts == mounts {
 			return r.PID
 		}
 	}
@@ -99,7 +103,7 @@ func (t *Table) Start(ctx context.Context, p Program) error {
 	if err := group.Kill(ctx); err != nil {
 		return err
 	}
-	entry := Entry{CgroupDirs: group.Dirs(), NetNS: t.NetNS, MountsOf: t.Any(), Binds: t.Binds, Argv: p.Argv}
+	entry := Entry{CgroupDirs: group.Dirs(), NetNS: t.NetNS, MountsOf: t.Any(p.Mounts), Binds: t.Binds[p.Mounts], Argv: p.Argv}
 	log, err := openLog(t.Log(p.Name))
 	if err != nil {
 		return err
@@ -113,7 +117,7 @@ func (t *Table) Start(ctx context.Context, p Program) error {
 	if err != nil {
 		return fmt.Errorf("%s ended at once; its log is %s", p.Name, t.Log(p.Name))
 	}
-	return t.write(p.Name, Record{PID: pid, StartTicks: ticks, BootID: bootID(), Started: time.Now().Truncate(time.Second), Fingerprint: p.fingerprint()})
+	return t.write(p.Name, Record{PID: pid, StartTicks: ticks, BootID: bootID(), Started: time.Now().Truncate(time.Second), Fingerprint: p.fingerprint(), Mounts: p.Mounts})
 }
 
 func (t *Table) write(name string, r Record) error {
