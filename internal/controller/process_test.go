@@ -148,10 +148,20 @@ func (w *wire) decide(sent write) (deliver, answer bool) {
 
 // killAt makes the manager die at its n-th write in a namespace (from 1, events apart): the API server gets the
 // write, the manager never hears of it. For the one that comes after it this is the same as dying before the next.
+// One that did not come to its n-th write in this story lives on.
 func (w *wire) killAt(namespace string, n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.within, w.cutAt = namespace, n
+	set := func(n int) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.within, w.cutAt = namespace, n
+	}
+	set(n)
+	DeferCleanup(func() {
+		set(0)
+		if w.isCut() && katkit.wire == w {
+			restart()
+		}
+	})
 }
 
 func (w *wire) isCut() bool {

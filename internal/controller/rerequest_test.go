@@ -63,7 +63,8 @@ func (t *tenant) showsBy(app, sha string, run types.UID, phase string) (id, suit
 	return made.ID, made.Suite.ID
 }
 
-// checked is a tenant whose link has a GitHub App, and a run that failed in its second phase.
+// checked is a tenant whose link has a GitHub App, and a run that failed in its second phase, which GitHub shows: what the App
+// writes to a commit's checks ends the waiting of a button of before.
 func checked(mutate ...func(*v1alpha1.TenantRepoLink)) (*tenant, *v1alpha1.CIRun) {
 	GinkgoHelper()
 	t := withApp()
@@ -76,7 +77,9 @@ func checked(mutate ...func(*v1alpha1.TenantRepoLink)) (*tenant, *v1alpha1.CIRun
 	t.run()
 	succeed(t.builder("BUILD"))
 	exit(t.builder("TEST"), 1, "")
-	return t, t.runIs(v1alpha1.RunFailed)
+	run := t.runIs(v1alpha1.RunFailed)
+	t.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
+	return t, run
 }
 
 // knows waits until a receiver knows the tenant's link.
