@@ -102,6 +102,10 @@ const (
 	// ReasonContainerConfig: the kubelet cannot make or start a container of the builder Pod, or of a service's new Pod (a
 	// Secret is missing, say).
 	ReasonContainerConfig = "ContainerConfigError"
+	// ReasonEnvSourceMissing: a Secret or a ConfigMap, or a key of it, that the link's builder.env or builder.envFrom names is not there.
+	ReasonEnvSourceMissing = "EnvSourceMissing"
+	// ReasonCredentialExposed: the link's builder.env or builder.envFrom names a Secret that Katkit reads or clones a repository with.
+	ReasonCredentialExposed = "CredentialExposed"
 	// ReasonWaitingForQuota: the namespace's ResourceQuota leaves no room for the builder Pod; tried again.
 	ReasonWaitingForQuota = "WaitingForQuota"
 	// ReasonPodRejected: the API server did not accept the builder Pod (admission, validation).

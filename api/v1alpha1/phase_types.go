@@ -154,12 +154,25 @@ type ExecutionSpec struct {
 	// +optional
 	CredentialKind CredentialKind `json:"credentialKind,omitempty"`
 
-	// env is every variable that ci.sh sees, but for REPLICA_ID.
+	// envDefaults are variables that ci.sh sees unless envFrom or env has one of the same name.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=100
+	EnvDefaults []EnvVar `json:"envDefaults,omitempty"`
+
+	// envFrom are Secrets and ConfigMaps all of whose keys are variables that ci.sh sees unless env has one of the same name.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	EnvFrom []EnvFromSource `json:"envFrom,omitempty"`
+
+	// env is every other variable that ci.sh sees, but for REPLICA_ID.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=512
-	Env []EnvVar `json:"env,omitempty"`
+	Env []BuilderEnvVar `json:"env,omitempty"`
 
 	// parallelism is the number of builder Pods.
 	// +required

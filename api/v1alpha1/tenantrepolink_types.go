@@ -46,6 +46,9 @@ type TenantRepoLinkList struct {
 }
 
 // TenantRepoLinkSpec says which repository, branch and folder, and how it is built and deployed here.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.secretRef) || !has(self.builder) || !has(self.builder.env) || self.builder.env.all(v, !has(v.valueFrom) || !has(v.valueFrom.secretKeyRef) || v.valueFrom.secretKeyRef.name != self.secretRef.name)",message="the Secret of secretRef is Katkit's credential for GitHub, and never a variable of ci.sh: take another Secret in builder.env"
+// +kubebuilder:validation:XValidation:rule="!has(self.secretRef) || !has(self.builder) || !has(self.builder.envFrom) || self.builder.envFrom.all(v, !has(v.secretRef) || v.secretRef.name != self.secretRef.name)",message="the Secret of secretRef is Katkit's credential for GitHub, and never a variable of ci.sh: take another Secret in builder.envFrom"
 type TenantRepoLinkSpec struct {
 	// repository on GitHub, as owner/name. Immutable.
 	// +required
@@ -158,11 +161,19 @@ type BuilderSpec struct {
 	// +default="Builder"
 	Fleet Fleet `json:"fleet,omitempty"`
 
-	// env are variables for ci.sh in every phase of this link. Of equal names the last one counts.
+	// env are variables for ci.sh in every phase of this link. Of equal names the last one counts. Those that come from Secrets
+	// and ConfigMaps are not set for a fork's commit.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
-	Env []EnvVar `json:"env,omitempty"`
+	Env []BuilderEnvVar `json:"env,omitempty"`
+
+	// envFrom are Secrets and ConfigMaps all of whose keys are variables for ci.sh, but not for a fork's commit. Of equal names that of
+	// the last one counts, and env wins over it. What begins with KATKIT_, LD_ or GIT_, and PATH, is left out.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	EnvFrom []EnvFromSource `json:"envFrom,omitempty"`
 
 	// resources of the builder Pods' build container. Absent: the BuilderClass's.
 	// +optional

@@ -271,7 +271,7 @@ var _ = Describe("The API server, when somebody changes", Ordered, func() {
 		Entry("a phase's timeout", phase, func() { phase.Spec.Timeout.Duration *= 2 }, "timeout is immutable"),
 		Entry("a phase's approval mode", phase, func() { phase.Spec.Approval = v1alpha1.ApprovalAutomatic }, "approval is immutable"),
 		Entry("a phase's image", phase, func() { phase.Spec.Execution.Image = "evil:v1" }, "execution is immutable"),
-		Entry("a phase's variables", phase, func() { phase.Spec.Execution.Env = []v1alpha1.EnvVar{{Name: "A"}} }, "execution is immutable"),
+		Entry("a phase's variables", phase, func() { phase.Spec.Execution.Env = []v1alpha1.BuilderEnvVar{{Name: "A"}} }, "execution is immutable"),
 		Entry("what a phase deploys", deploying, func() { deploying.Spec.Deployment.Services[0].Image = "evil:v1" }, "deployment is immutable"),
 		Entry("whom a phase deploys as", deploying, func() { deploying.Spec.Deployment.ServiceAccountName = "admin" }, "deployment is immutable"),
 		Entry("a phase's type", deploying, func() {

@@ -22,6 +22,11 @@ func env(phase *v1alpha1.Phase, name string) string {
 			return variable.Value
 		}
 	}
+	for _, variable := range phase.Spec.Execution.EnvDefaults {
+		if variable.Name == name {
+			return variable.Value
+		}
+	}
 	return ""
 }
 
@@ -150,7 +155,7 @@ var _ = Describe("A person who asks for a run", func() {
 				execution("OTHER", 1).with("ContainerImage", "own:v1")))
 			t.link(func(l *v1alpha1.TenantRepoLink) {
 				l.Spec.FolderPath = "/svc/"
-				l.Spec.Builder.Env = []v1alpha1.EnvVar{{Name: "FROM_LINK", Value: "link"}, {Name: "WHO_WINS", Value: "link"}, {Name: "ALSO", Value: "link"}}
+				l.Spec.Builder.Env = []v1alpha1.BuilderEnvVar{{Name: "FROM_LINK", Value: "link"}, {Name: "WHO_WINS", Value: "link"}, {Name: "ALSO", Value: "link"}}
 			})
 			t.run(func(r *v1alpha1.CIRun) {
 				r.Spec.Env = []v1alpha1.EnvVar{{Name: "FROM_RUN", Value: "run"}, {Name: "WHO_WINS", Value: "run"}, {Name: "GIT_SHA", Value: "forged"}, {Name: "CI", Value: "no"}}

@@ -73,7 +73,7 @@ var _ = Describe("An execution phase", func() {
 		})
 		link := t.link(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) {
 			link.FolderPath = "/services/api/"
-			link.Builder.Env = []v1alpha1.EnvVar{{Name: "LINK", Value: "$(HOME) $$ \"ü\"\nsecond line"}, {Name: "LINK_OR_PARAM", Value: "link"}}
+			link.Builder.Env = []v1alpha1.BuilderEnvVar{{Name: "LINK", Value: "$(HOME) $$ \"ü\"\nsecond line"}, {Name: "LINK_OR_PARAM", Value: "link"}}
 		})
 		run := t.run(ctx, link, "", func(run *v1alpha1.CIRunSpec) {
 			run.Commit = v1alpha1.CommitSelector{Branch: "main"}

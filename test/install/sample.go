@@ -48,12 +48,12 @@ func (c *Cluster) sampleFolder(name string) string {
 }
 
 // AppEnv are the variables that the sample repository's ci.sh takes from its link: where this cluster has busybox.
-func (c *Cluster) AppEnv() []v1alpha1.EnvVar {
+func (c *Cluster) AppEnv() []v1alpha1.BuilderEnvVar {
 	base := appBaseElsewhere()
 	if c.Registry.Local {
 		base = c.Registry.Pull + "/" + appBase + ":" + baseTag
 	}
-	return []v1alpha1.EnvVar{{Name: "BASE_IMAGE", Value: base}}
+	return []v1alpha1.BuilderEnvVar{{Name: "BASE_IMAGE", Value: base}}
 }
 
 func appBaseElsewhere() string {

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	domainlink "katkit.dev/katkit/internal/domain/link"
@@ -49,7 +50,7 @@ func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases m
 	if cause != nil {
 		return m, cause, nil
 	}
-	m.Warnings = append(m.Warnings, warnings...)
+	m.Warnings = append(append(m.Warnings, warnings...), domain.Withheld(*m)...)
 	if cause, err := c.carry(ctx, run, repeated, m); cause != nil || err != nil {
 		return m, cause, err
 	}
@@ -96,6 +97,13 @@ func (c *Controller) tenancy(ctx context.Context, run *v1alpha1.CIRun, m *domain
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading its link: %w", err)
+	}
+	var links v1alpha1.TenantRepoLinkList
+	if err := c.Client.List(ctx, &links, client.InNamespace(run.Namespace)); err != nil {
+		return nil, fmt.Errorf("listing the tenant's links: %w", err)
+	}
+	if cause := domain.Exposes(m.Link, links.Items); cause != nil {
+		return cause, nil
 	}
 	var classes v1alpha1.BuilderClassList
 	if err := c.Client.List(ctx, &classes); err != nil {

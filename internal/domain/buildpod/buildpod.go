@@ -8,10 +8,6 @@ package buildpod
 import (
 	"fmt"
 	"hash/fnv"
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -116,6 +112,7 @@ func build(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1alpha1.
 		Image:   execution.Image,
 		Command: []string{contract.AgentPath, contract.ExecCommand},
 		Env:     environment(execution, replica, outputs),
+		EnvFrom: wholeSources(execution),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: volumeWorkspace, MountPath: contract.WorkspaceDir},
 			{Name: volumeAgent, MountPath: contract.AgentMountDir, ReadOnly: true},
@@ -125,31 +122,6 @@ func build(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1alpha1.
 		container.Resources = *execution.Resources
 	}
 	return container
-}
-
-// environment has the variables of the phase as it lists them, then the outputs by name, then the replica's index.
-func environment(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1alpha1.Output) []corev1.EnvVar {
-	left := make(map[string]string, len(outputs))
-	for _, output := range outputs {
-		if contract.CheckOutputName(output.Name) == nil {
-			left[output.Name] = output.Value
-		}
-	}
-	env := make([]corev1.EnvVar, 0, len(execution.Env)+len(left)+1)
-	for _, variable := range execution.Env {
-		if _, replaced := left[variable.Name]; !replaced {
-			env = append(env, literal(variable.Name, variable.Value))
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(left)) {
-		env = append(env, literal(name, left[name]))
-	}
-	return append(env, literal(contract.VarReplicaID, strconv.Itoa(int(replica))))
-}
-
-// literal is a variable that ci.sh sees as it is: the kubelet would expand $(NAME); $$ is its escape for a plain $.
-func literal(name, value string) corev1.EnvVar {
-	return corev1.EnvVar{Name: name, Value: strings.ReplaceAll(value, "$", "$$")}
 }
 
 func volumes(phase *v1alpha1.Phase, attempt int32) []corev1.Volume {

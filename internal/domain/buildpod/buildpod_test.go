@@ -40,7 +40,7 @@ func newPhase(change func(*v1alpha1.ExecutionSpec)) *v1alpha1.Phase {
 			Execution: &v1alpha1.ExecutionSpec{
 				Image: "katkit/builder:1", AgentImage: "katkit/agent:1", RepositoryURL: "https://github.com/acme/taskrunner.git",
 				Parallelism: 1,
-				Env:         []v1alpha1.EnvVar{{Name: "PHASE", Value: "BUILD"}, {Name: "ENV", Value: "DEV"}, {Name: "EMPTY"}},
+				Env:         []v1alpha1.BuilderEnvVar{{Name: "PHASE", Value: "BUILD"}, {Name: "ENV", Value: "DEV"}, {Name: "EMPTY"}},
 			},
 		},
 	}
@@ -74,7 +74,7 @@ func TestBuild(t *testing.T) {
 			}
 		}},
 		"hostile-values": {change: func(e *v1alpha1.ExecutionSpec) {
-			e.Env = []v1alpha1.EnvVar{
+			e.Env = []v1alpha1.BuilderEnvVar{
 				{Name: "REFERENCE", Value: "$(ENV)"},
 				{Name: "ESCAPED", Value: "$$(ENV)"},
 				{Name: "DOLLARS", Value: "$$"},
@@ -148,7 +148,7 @@ func expand(value string, known map[string]string) string {
 }
 
 func TestOutputsOfEarlierPhases(t *testing.T) {
-	own := []v1alpha1.EnvVar{
+	own := []v1alpha1.BuilderEnvVar{
 		{Name: "ENV", Value: "DEV"}, {Name: "GIT_SHA", Value: "abc"}, {Name: "CODE_PATH", Value: "api"}, {Name: "PHASE", Value: "BUILD"},
 		{Name: "REPLICA_COUNT", Value: "1"}, {Name: "KATKIT_RUN", Value: "r"}, {Name: "CI", Value: "true"}, {Name: "KATKIT", Value: "true"},
 	}
@@ -157,17 +157,17 @@ func TestOutputsOfEarlierPhases(t *testing.T) {
 		forged = append(forged, v1alpha1.Output{Name: variable.Name, Value: "forged"})
 	}
 	for name, c := range map[string]struct {
-		env     []v1alpha1.EnvVar
+		env     []v1alpha1.BuilderEnvVar
 		outputs []v1alpha1.Output
 		want    []string
 	}{
-		"none": {env: []v1alpha1.EnvVar{{Name: "FOO", Value: "1"}}, want: []string{"FOO=1", "REPLICA_ID=0"}},
+		"none": {env: []v1alpha1.BuilderEnvVar{{Name: "FOO", Value: "1"}}, want: []string{"FOO=1", "REPLICA_ID=0"}},
 		"by name, whatever the order": {outputs: []v1alpha1.Output{{Name: "B", Value: "2"}, {Name: "a", Value: "3"}, {Name: "A", Value: "1"}},
 			want: []string{"A=1", "B=2", "a=3", "REPLICA_ID=0"}},
 		"the last of a name": {outputs: []v1alpha1.Output{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}, {Name: "A", Value: "3"}},
 			want: []string{"A=3", "B=2", "REPLICA_ID=0"}},
 		"instead of a variable of the phase": {
-			env:     []v1alpha1.EnvVar{{Name: "FOO", Value: "class"}, {Name: "BAR", Value: "kept"}},
+			env:     []v1alpha1.BuilderEnvVar{{Name: "FOO", Value: "class"}, {Name: "BAR", Value: "kept"}},
 			outputs: []v1alpha1.Output{{Name: "FOO"}}, want: []string{"BAR=kept", "FOO=", "REPLICA_ID=0"}},
 		"never instead of Katkit's own": {env: own, outputs: append(forged, v1alpha1.Output{Name: "REPLICA_ID", Value: "forged"}),
 			want: []string{"ENV=DEV", "GIT_SHA=abc", "CODE_PATH=api", "PHASE=BUILD", "REPLICA_COUNT=1", "KATKIT_RUN=r", "CI=true", "KATKIT=true", "REPLICA_ID=0"}},
@@ -200,7 +200,7 @@ func FuzzEnvironment(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
-			e.Env = []v1alpha1.EnvVar{{Name: "ENV", Value: "DEV"}, {Name: "X", Value: value}}
+			e.Env = []v1alpha1.BuilderEnvVar{{Name: "ENV", Value: "DEV"}, {Name: "X", Value: value}}
 		})
 		pod := buildpod.Build(phase, 1, 0, []v1alpha1.Output{{Name: "Y", Value: value}}, "")
 		seen := 0

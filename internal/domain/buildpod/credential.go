@@ -2,6 +2,7 @@ package buildpod
 
 import (
 	"fmt"
+	"regexp"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,11 @@ func NeedsCredential(phase *v1alpha1.Phase) bool {
 func CredentialName(phase *v1alpha1.Phase, attempt int32) string {
 	return named(phase, fmt.Sprintf("%d-clone", attempt))
 }
+
+var credentialName = regexp.MustCompile(`-[0-9a-f]{8}-[0-9]+-clone$`)
+
+// IsCredentialName tells whether a name is like those that [CredentialName] makes.
+func IsCredentialName(name string) bool { return credentialName.MatchString(name) }
 
 // BuildCredential returns the Secret of [CredentialName] with a token in it.
 func BuildCredential(phase *v1alpha1.Phase, attempt int32, token string) *corev1.Secret {

@@ -170,6 +170,9 @@ func judgeWaiting(pod *corev1.Pod, container string, waiting *corev1.ContainerSt
 		}
 		return verdict{waitingFor: imageMessage(waiting), recheck: left}, true
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+		if missing := missingSource(pod.Namespace, waiting.Message); missing != "" && container == contract.BuildContainer {
+			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonEnvSourceMissing, missing), true
+		}
 		if left <= 0 {
 			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig,
 				"a container of the builder Pod cannot be made: "+waiting.Message), true

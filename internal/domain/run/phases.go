@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
-	"katkit.dev/katkit/internal/contract"
 	"katkit.dev/katkit/internal/domain/workflow"
 )
 
@@ -140,6 +138,8 @@ func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha
 		Image:         cmp.Or(template.Image, builder.Image, m.Class.Spec.Image),
 		AgentImage:    m.Class.Spec.AgentImage,
 		RepositoryURL: m.CloneURL,
+		EnvDefaults:   defaults(m.Class),
+		EnvFrom:       wholeSources(m),
 		Env:           environment(m, template, run),
 		Parallelism:   max(template.Parallelism, 1),
 		FailFast:      template.FailFast == nil || *template.FailFast,
@@ -176,54 +176,6 @@ func timeout(asked *metav1.Duration, otherwise time.Duration, limit *metav1.Dura
 		result.Duration = min(result.Duration, limit.Duration)
 	}
 	return &result
-}
-
-// environment is what ci.sh sees (design §5): class, link, BuildParams, run, each winning over the one
-// before it, and Katkit's own variables over all.
-func environment(m Material, template v1alpha1.PhaseTemplate, run string) []v1alpha1.EnvVar {
-	own := []v1alpha1.EnvVar{
-		{Name: contract.VarEnv, Value: m.Tenant.EnvOf(m.Link)},
-		{Name: contract.VarGitSHA, Value: m.Commit.SHA},
-		{Name: contract.VarGitRepo, Value: m.Link.Spec.Repository},
-		{Name: contract.VarCodePath, Value: m.Link.Spec.Folder()},
-		{Name: contract.VarReplicaCount, Value: strconv.Itoa(int(max(template.Parallelism, 1)))},
-		{Name: contract.VarTenant, Value: m.Tenant.Name},
-		{Name: contract.VarRun, Value: run},
-		{Name: contract.VarPhaseName, Value: template.Name},
-		{Name: contract.VarBranch, Value: m.Commit.Ref},
-		{Name: contract.VarPullRequest, Value: pullRequest(m.Commit)},
-		{Name: contract.VarRepoURL, Value: m.CloneURL},
-		{Name: contract.VarCI, Value: "true"},
-		{Name: contract.VarKatkit, Value: "true"},
-	}
-	phase := []v1alpha1.EnvVar{{Name: contract.VarPhase, Value: template.Name}}
-	return merge(m.Class.Spec.Env, m.Link.Spec.Builder.Env, phase, template.Params, m.Env, own)
-}
-
-func pullRequest(commit Commit) string {
-	if commit.PullRequest == 0 {
-		return ""
-	}
-	return strconv.Itoa(int(commit.PullRequest))
-}
-
-// merge joins lists of variables, the later one winning, in the order in which names first appear.
-// REPLICA_ID differs from Pod to Pod and is not among them.
-func merge(lists ...[]v1alpha1.EnvVar) []v1alpha1.EnvVar {
-	var result []v1alpha1.EnvVar
-	at := map[string]int{}
-	for _, variable := range slices.Concat(lists...) {
-		if variable.Name == contract.VarReplicaID {
-			continue
-		}
-		if i, there := at[variable.Name]; there {
-			result[i] = variable
-			continue
-		}
-		at[variable.Name] = len(result)
-		result = append(result, variable)
-	}
-	return result
 }
 
 func sorted(phases []v1alpha1.PhaseTemplate) []v1alpha1.PhaseTemplate {

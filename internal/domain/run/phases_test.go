@@ -108,12 +108,21 @@ func TestEnvironment(t *testing.T) {
 	m.Commit.PullRequest = 42
 	m.Link.Spec.FolderPath = "services/api/"
 	m.Class.Spec.Env = env("A", "class", "B", "class", "C", "class", "D", "class", "TWICE", "1", "TWICE", "2")
-	m.Link.Spec.Builder.Env = env("B", "link", "C", "link", "D", "link", "KATKIT_RUN", "forged")
+	for _, variable := range env("B", "link", "C", "link", "D", "link", "KATKIT_RUN", "forged") {
+		m.Link.Spec.Builder.Env = append(m.Link.Spec.Builder.Env, variable.Literal())
+	}
 	m.Workflow.Phases[0].Params = env("C", "params", "D", "params", "PHASE", "from params", "REPLICA_ID", "9", "ENV", "forged")
 	m.Env = env("D", "run", "GIT_SHA", "forged", "CI", "false")
-	list := run.BuildPhases(newRun(), *m)[0].Spec.Execution.Env
+	execution := run.BuildPhases(newRun(), *m)[0].Spec.Execution
+	if diff := cmp.Diff(map[string]string{"A": "class", "B": "class", "C": "class", "D": "class", "TWICE": "2"}, variables(execution.EnvDefaults)); diff != "" {
+		t.Errorf("defaults (-want +got)\n%s", diff)
+	}
+	var list []v1alpha1.EnvVar
+	for _, variable := range execution.Env {
+		list = append(list, v1alpha1.EnvVar{Name: variable.Name, Value: variable.Value})
+	}
 	want := map[string]string{
-		"A": "class", "B": "link", "C": "params", "D": "run", "TWICE": "2", "PHASE": "from params",
+		"B": "link", "C": "params", "D": "run", "PHASE": "from params",
 		contract.VarEnv: "DEV", contract.VarGitSHA: sha, contract.VarGitRepo: "acme/taskrunner", contract.VarCodePath: "services/api",
 		contract.VarReplicaCount: "1", contract.VarTenant: "taskrunner", contract.VarRun: "taskrunner-7f3a", contract.VarPhaseName: "BUILD",
 		contract.VarBranch: "main", contract.VarPullRequest: "42", contract.VarRepoURL: "https://github.com/acme/taskrunner.git",
