@@ -23,6 +23,8 @@ const wordLimit = time.Hour
 func execute(paths Paths, log *logWriter) contract.Report {
 	told := make(chan os.Signal, 8)
 	signal.Notify(told, syscall.SIGTERM, syscall.SIGINT)
+	vars := readVariables(os.Environ())
+	log.conceal(vars.secrets)
 
 	word, err := waitForWord(paths.Control, told)
 	switch {
@@ -40,7 +42,10 @@ func execute(paths Paths, log *logWriter) contract.Report {
 		log.say("%s", refusal.Message)
 		return *refusal
 	}
-	return runScript(found, paths, log, told)
+	for _, name := range vars.refused {
+		log.say("%s is left out: builder.envFrom of the link may not set it; name its key in builder.env, or give a prefix", name)
+	}
+	return runScript(found, scriptEnvironment(vars.all, found.dir, paths.Control), paths, log, told)
 }
 
 func checkoutFailed(log *logWriter, class contract.Class, message string) contract.Report {
@@ -76,14 +81,14 @@ func waitForWord(dir string, told <-chan os.Signal) (contract.Report, error) {
 	}
 }
 
-func runScript(s script, paths Paths, log *logWriter, told <-chan os.Signal) contract.Report {
+func runScript(s script, env []string, paths Paths, log *logWriter, told <-chan os.Signal) contract.Report {
 	if err := makeOutput(paths.Control); err != nil {
 		r := agentFailed("make the file for the outputs of ci.sh in %s: %v", paths.Control, err)
 		log.say("%s", r.Message)
 		return r
 	}
 	start := time.Now()
-	p, err := startProcess(s, scriptEnvironment(s.dir, paths.Control), log)
+	p, err := startProcess(s, env, log)
 	if err != nil {
 		r := agentFailed("start %s: %v", s.argv[0], err)
 		log.say("%s", r.Message)
@@ -94,7 +99,7 @@ func runScript(s script, paths Paths, log *logWriter, told <-chan os.Signal) con
 	r.StartTime, r.FinishTime = start, time.Now()
 	p.drain()
 	if r.Succeeded() {
-		r = takeOutputs(paths.Control, r)
+		r = takeOutputs(paths.Control, log.masker, r)
 	}
 	if !r.Succeeded() {
 		log.say("%s", r.Message)

@@ -6,29 +6,53 @@ import (
 	"io"
 	"sync"
 
+	"katkit.dev/katkit/internal/agent/mask"
 	"katkit.dev/katkit/internal/contract"
 )
 
 // prefix marks the agent's own lines in a log.
 const prefix = "[katkit] "
 
-// logWriter passes a log on, and knows its length and its end. Memory is fixed, whatever is written.
+// logWriter passes a log on without the values that it is to conceal, and knows its length and its end. Memory is fixed, whatever is
+// written.
 type logWriter struct {
-	mu    sync.Mutex
-	out   io.Writer
-	ring  [contract.LogTailBytes]byte // the last bytes; the next goes to bytes % len(ring)
-	bytes int64
-	lines int64 // newlines
+	mu     sync.Mutex
+	masker *mask.Masker
+	masked *mask.Writer // to write
+	out    io.Writer
+	ring   [contract.LogTailBytes]byte // the last bytes; the next goes to bytes % len(ring)
+	bytes  int64
+	lines  int64 // newlines
 }
 
-func newLogWriter(out io.Writer) *logWriter { return &logWriter{out: out} }
+func newLogWriter(out io.Writer) *logWriter {
+	l := &logWriter{out: out}
+	l.conceal(nil)
+	return l
+}
+
+// conceal has the values masked in all that follows. It is called before ci.sh is started.
+func (l *logWriter) conceal(values []string) {
+	l.masker = mask.New(values)
+	l.masked = mask.NewWriter(sink(l.write), l.masker)
+}
+
+type sink func([]byte)
+
+func (s sink) Write(p []byte) (int, error) { s(p); return len(p), nil }
 
 // Write never fails: a log that nobody takes is no reason to stop a build.
 func (l *logWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.write(p)
-	return len(p), nil
+	return l.masked.Write(p)
+}
+
+// flush writes what was held back since it may have been the beginning of a value.
+func (l *logWriter) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.masked.Flush()
 }
 
 func (l *logWriter) write(p []byte) {
@@ -42,7 +66,7 @@ func (l *logWriter) write(p []byte) {
 	l.bytes += int64(len(p))
 }
 
-// say writes a line of the agent's own, on a line of its own.
+// say writes a line of the agent's own, on a line of its own. What of ci.sh is held back comes after it, so that no value is torn.
 func (l *logWriter) say(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,7 +74,7 @@ func (l *logWriter) say(format string, args ...any) {
 	if l.unfinished() {
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, prefix+format+"\n", args...)
+	b.WriteString(l.masker.String(fmt.Sprintf(prefix+format+"\n", args...)))
 	l.write(b.Bytes())
 }
 

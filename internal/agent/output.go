@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"katkit.dev/katkit/internal/agent/mask"
 	"katkit.dev/katkit/internal/contract"
 )
 
@@ -39,10 +40,13 @@ func makeOutput(control string) error {
 }
 
 // takeOutputs completes the report of a ci.sh that ended well with its outputs, or says why they cannot be taken.
-func takeOutputs(control string, r contract.Report) contract.Report {
+func takeOutputs(control string, secrets *mask.Masker, r contract.Report) contract.Report {
 	content, err := readOutput(filepath.Join(control, outputFile))
 	if err == nil {
 		r.Outputs, err = parseOutputs(content)
+	}
+	if err == nil {
+		err = keepSecret(r.Outputs, secrets)
 	}
 	if err == nil {
 		return r
@@ -50,6 +54,17 @@ func takeOutputs(control string, r contract.Report) contract.Report {
 	refused := refuse(contract.ReasonInvalidOutput, "ci.sh exited with code 0, but its outputs cannot be taken: %v", err)
 	refused.StartTime, refused.FinishTime = r.StartTime, r.FinishTime
 	return *refused
+}
+
+// keepSecret is the error of an output with the value of a Secret in it, which everyone could read who reads Phases.
+func keepSecret(outputs []contract.Output, secrets *mask.Masker) error {
+	for _, output := range outputs {
+		if secrets.In(output.Value) {
+			return fmt.Errorf("the value of %s has that of a Secret in it, and outputs can be read by everyone who reads Phases: "+
+				"later phases have the Secret's variables of their own, so leave it out", output.Name)
+		}
+	}
+	return nil
 }
 
 // readOutput returns what ci.sh left. It may have put anything in the file's place: nothing but a regular file is read, and

@@ -215,7 +215,7 @@ func TestExecTakesNoOutputsOfAScriptThatFailed(t *testing.T) {
 
 func TestExecReportsThatItCannotMakeTheOutputFile(t *testing.T) {
 	var log bytes.Buffer
-	r := runScript(script{}, Paths{Control: filepath.Join(t.TempDir(), "gone")}, newLogWriter(&log), nil)
+	r := runScript(script{}, nil, Paths{Control: filepath.Join(t.TempDir(), "gone")}, newLogWriter(&log), nil)
 	if r.Class != contract.ClassInfra || r.Reason != contract.ReasonAgentFailed || r.ExitCode != contract.ExitInfra ||
 		!strings.Contains(r.Message, "make the file for the outputs of ci.sh") || !strings.Contains(log.String(), r.Message) {
 		t.Errorf("%+v, log %q", r, log.String())

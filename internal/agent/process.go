@@ -69,6 +69,7 @@ func startProcess(s script, env []string, log *logWriter) (*process, error) {
 func (p *process) copyOutput() {
 	defer close(p.copied)
 	_, _ = io.CopyBuffer(struct{ io.Writer }{p.log}, struct{ io.Reader }{p.output}, make([]byte, 128<<10))
+	p.log.flush()
 }
 
 // wait returns how ci.sh ended, and the first signal that told it to stop before, or nil. Signals are passed on to the

@@ -62,6 +62,7 @@ func finish(paths Paths, log *logWriter, stderr io.Writer, r contract.Report) in
 	if r.FinishTime.IsZero() {
 		r.FinishTime = time.Now()
 	}
+	r.Message = log.masker.String(r.Message)
 	r.Log, r.Tail = log.measure()
 	// Opened as it is: the file belongs to the kubelet and has to stay the same one.
 	if err := os.WriteFile(paths.Termination, r.Marshal(), 0o666); err != nil {

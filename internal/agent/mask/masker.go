@@ -32,8 +32,8 @@ func New(values []string) *Masker {
 		}
 		group[1] = i + 1
 		m.groups[key] = group
-		word, bit := hash(key)
-		m.filter[word] |= bit
+		h := hash(key)
+		m.filter[h>>6] |= 1 << (h & 63)
 		for n := 1; n < MinValue; n++ {
 			m.heads[f.text[:n]] = true
 		}
@@ -64,18 +64,16 @@ func (m *Masker) In(text string) bool {
 // next is the first place in the text, from i on, where a form may begin; len(text) if there is none.
 func (m *Masker) next(text []byte, i int) int {
 	for ; i+MinValue <= len(text); i++ {
-		word, bit := hash(binary.LittleEndian.Uint32(text[i:]))
-		if m.filter[word]&bit != 0 {
+		h := hash(binary.LittleEndian.Uint32(text[i:]))
+		if m.filter[h>>6]&(1<<(h&63)) != 0 {
 			return i
 		}
 	}
 	return min(i, len(text))
 }
 
-func hash(key uint32) (word int, bit uint64) {
-	h := key * 0x9e3779b1 >> (32 - filterBits)
-	return int(h >> 6), 1 << (h & 63)
-}
+// hash has filterBits bits.
+func hash(key uint32) uint32 { return key * 0x9e3779b1 >> (32 - filterBits) }
 
 // match returns the length of the longest form that the text begins with, 0 if there is none; more tells that a (longer) form may begin here
 // and go on behind the text.
