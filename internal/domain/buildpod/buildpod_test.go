@@ -84,6 +84,18 @@ func TestBuild(t *testing.T) {
 				{Name: "UNICODE", Value: "größe \u202e 日本"},
 			}
 		}},
+		"secrets": {outputs: []v1alpha1.Output{{Name: "LEFT", Value: "1"}}, change: func(e *v1alpha1.ExecutionSpec) {
+			e.CredentialSecret = "github"
+			e.EnvDefaults = []v1alpha1.EnvVar{{Name: "LEVEL", Value: "$5"}, {Name: "ENV", Value: "class"}, {Name: "TOKEN", Value: "without"}}
+			e.EnvFrom = []v1alpha1.EnvFromSource{
+				{SecretRef: &v1alpha1.ObjectReference{Name: "all"}},
+				{Prefix: "CFG_", ConfigMapRef: &v1alpha1.ObjectReference{Name: "config", Optional: true}},
+			}
+			e.Env = append(e.Env,
+				v1alpha1.BuilderEnvVar{Name: "TOKEN", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "token", Optional: true}}},
+				v1alpha1.BuilderEnvVar{Name: "REGION", ValueFrom: &v1alpha1.EnvVarSource{ConfigMapKeyRef: &v1alpha1.KeyReference{Name: "config", Key: "region"}}},
+				v1alpha1.BuilderEnvVar{Name: "LEFT", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "left"}}})
+		}},
 		"outputs": {outputs: []v1alpha1.Output{
 			{Name: "VERSION", Value: "1.2"}, {Name: "EMPTY", Value: "no more: $(ENV)"}, {Name: "A"}, {Name: "PHASE", Value: "forged"},
 		}},
@@ -238,6 +250,25 @@ func TestBuildSharesNothingWithThePhase(t *testing.T) {
 	pod.Spec.Containers[1].Env[0].Value = "changed"
 	if diff := cmp.Diff(before, phase); diff != "" {
 		t.Errorf("a change of the Pod is one of the Phase (-before +after)\n%s", diff)
+	}
+}
+
+// What ci.sh sees of Secrets is in the build container alone, and runs before it has none of it.
+func TestTheCheckoutSeesNoVariablesOfTheTenant(t *testing.T) {
+	pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) {
+		e.EnvFrom = []v1alpha1.EnvFromSource{{SecretRef: &v1alpha1.ObjectReference{Name: "all"}}}
+		e.Env = []v1alpha1.BuilderEnvVar{{Name: "TOKEN", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "token"}}}}
+	}), 1, 0, nil, "")
+	for _, container := range pod.Spec.Containers {
+		sourced := len(container.EnvFrom)
+		for _, variable := range container.Env {
+			if variable.ValueFrom != nil {
+				sourced++
+			}
+		}
+		if want := map[bool]int{true: 2}[container.Name == contract.BuildContainer]; sourced != want {
+			t.Errorf("container %s has %d variables of Secrets, want %d", container.Name, sourced, want)
+		}
 	}
 }
 

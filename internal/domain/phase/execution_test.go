@@ -39,6 +39,10 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 		state.Terminated.Reason = why
 		return state
 	}
+	atOnce := func(pod *corev1.Pod) *corev1.Pod {
+		pod.Status.StartTime = &metav1.Time{Time: now}
+		return pod
+	}
 	evicted := func(pod *corev1.Pod) *corev1.Pod {
 		pod.Status.Phase, pod.Status.Reason, pod.Status.Message = corev1.PodFailed, "Evicted", "The node was low on resource: memory."
 		return pod
@@ -118,6 +122,30 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 			return is(p, running, waiting("ImagePullBackOff", "dial tcp: i/o timeout"))
 		},
 			state: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning, message: "i/o timeout", stopped: true, retried: true},
+		"a Secret is missing": {pod: func(p *corev1.Pod) *corev1.Pod {
+			return atOnce(is(p, done, waiting("CreateContainerConfigError", `secret "npm" not found`)))
+		},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonEnvSourceMissing, stopped: true,
+			message: `Secret d-taskrunner/npm is not there, and builder.env or builder.envFrom of the link names it: make it (kubectl create secret generic npm -n d-taskrunner`},
+		"a ConfigMap is missing": {pod: func(p *corev1.Pod) *corev1.Pod {
+			return atOnce(is(p, done, waiting("CreateContainerConfigError", `configmap "region" not found`)))
+		},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonEnvSourceMissing, stopped: true,
+			message: `ConfigMap d-taskrunner/region is not there, and builder.env or builder.envFrom of the link names it: make it (kubectl create configmap region -n d-taskrunner`},
+		"a key of a Secret is missing": {pod: func(p *corev1.Pod) *corev1.Pod {
+			return atOnce(is(p, done, waiting("CreateContainerConfigError", `couldn't find key to.ken in Secret d-taskrunner/npm`)))
+		},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonEnvSourceMissing, stopped: true,
+			message: `Secret d-taskrunner/npm has no key to.ken, and builder.env of the link names it: add the key, correct the link, or set optional there`},
+		"a key of a ConfigMap is missing": {pod: func(p *corev1.Pod) *corev1.Pod {
+			return atOnce(is(p, done, waiting("CreateContainerConfigError", `couldn't find key a in ConfigMap d-taskrunner/region`)))
+		},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonEnvSourceMissing, stopped: true,
+			message: `ConfigMap d-taskrunner/region has no key a`},
+		"the API server does not give a Secret out for long": {pod: func(p *corev1.Pod) *corev1.Pod {
+			return is(p, done, waiting("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"))
+		},
+			state: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning, message: "failed to sync secret cache", stopped: true, retried: true},
 		"a container could not be made for long": {pod: func(p *corev1.Pod) *corev1.Pod {
 			return is(p, done, waiting("CreateContainerConfigError", "secret not found"))
 		},

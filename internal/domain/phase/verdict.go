@@ -174,8 +174,11 @@ func judgeWaiting(pod *corev1.Pod, container string, waiting *corev1.ContainerSt
 			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonEnvSourceMissing, missing), true
 		}
 		if left <= 0 {
-			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig,
-				"a container of the builder Pod cannot be made: "+waiting.Message), true
+			class := v1alpha1.FailureConfig
+			if strings.Contains(waiting.Message, "timed out waiting for the condition") { // the API server gives no Secret or ConfigMap out
+				class = v1alpha1.FailureInfra
+			}
+			return ended(class, v1alpha1.ReasonContainerConfig, "a container of the builder Pod cannot be made: "+waiting.Message), true
 		}
 		return verdict{waitingFor: waiting.Message, recheck: left}, true
 	}
