@@ -95,6 +95,14 @@ func aRunWithPhase(template v1alpha1.PhaseTemplate) *v1alpha1.CIRun {
 	return runSpec(func(s *v1alpha1.CIRunSpec) { s.Phases = []v1alpha1.PhaseTemplate{template} })
 }
 
+func linkEnv(variable v1alpha1.BuilderEnvVar) *v1alpha1.TenantRepoLink {
+	return linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Builder.Env = []v1alpha1.BuilderEnvVar{variable} })
+}
+
+func linkEnvFrom(source v1alpha1.EnvFromSource) *v1alpha1.TenantRepoLink {
+	return linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Builder.EnvFrom = []v1alpha1.EnvFromSource{source} })
+}
+
 func dryRun(object client.Object) error { return k8s.Create(ctx, object, client.DryRunAll) }
 
 var _ = Describe("The API server, when somebody applies", func() {
@@ -175,6 +183,25 @@ var _ = Describe("The API server, when somebody applies", func() {
 		Entry("a timeout below a second", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
 			s.Builder.Timeout = &metav1.Duration{Duration: 100 * time.Millisecond}
 		}), "timeout is 1s at least"),
+		Entry("a variable with a value and a source", linkEnv(v1alpha1.BuilderEnvVar{Name: "A", Value: "1", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "a"}}}),
+			"a variable has value or valueFrom, not both"),
+		Entry("a variable of two sources", linkEnv(v1alpha1.BuilderEnvVar{Name: "A", ValueFrom: &v1alpha1.EnvVarSource{
+			SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "a"}, ConfigMapKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "a"}}}),
+			"exactly one of the fields in [secretKeyRef configMapKeyRef] must be set"),
+		Entry("a variable of no source", linkEnv(v1alpha1.BuilderEnvVar{Name: "A", ValueFrom: &v1alpha1.EnvVarSource{}}),
+			"exactly one of the fields in [secretKeyRef configMapKeyRef] must be set"),
+		Entry("a key without a name", linkEnv(v1alpha1.BuilderEnvVar{Name: "A", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm"}}}),
+			"spec.builder.env[0].valueFrom.secretKeyRef.key"),
+		Entry("all keys of nothing", linkEnvFrom(v1alpha1.EnvFromSource{Prefix: "A_"}), "exactly one of the fields in [secretRef configMapRef] must be set"),
+		Entry("a prefix that no shell takes", linkEnvFrom(v1alpha1.EnvFromSource{Prefix: "A-", SecretRef: &v1alpha1.ObjectReference{Name: "npm"}}), "spec.builder.envFrom[0].prefix"),
+		Entry("the credential for GitHub as a variable", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
+			s.SecretRef = &v1alpha1.ObjectName{Name: "github"}
+			s.Builder.Env = []v1alpha1.BuilderEnvVar{{Name: "B"}, {Name: "A", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "github", Key: "token"}}}}
+		}), "is Katkit's credential for GitHub, and never a variable of ci.sh: take another Secret in builder.env"),
+		Entry("all keys of the credential for GitHub as variables", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
+			s.SecretRef = &v1alpha1.ObjectName{Name: "github"}
+			s.Builder.EnvFrom = []v1alpha1.EnvFromSource{{SecretRef: &v1alpha1.ObjectReference{Name: "github"}}}
+		}), "is Katkit's credential for GitHub, and never a variable of ci.sh: take another Secret in builder.envFrom"),
 		Entry("an unknown fleet", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Builder.Fleet = "Mars" }), `supported values: "Builder", "Tenant"`),
 
 		Entry("an execution without what to execute", phaseSpec(func(s *v1alpha1.PhaseSpec) { s.Execution = nil }), "a phase of type Execution, and no other, has execution"),
@@ -204,6 +231,13 @@ var _ = Describe("The API server, when somebody applies", func() {
 		Entry("a commit of a branch", commitOf(v1alpha1.CommitSelector{SHA: sha, Branch: "main"})),
 		Entry("a commit of a pull request", commitOf(v1alpha1.CommitSelector{SHA: sha, PullRequest: 3})),
 		Entry("a folder with dots in its name", folder("a..b/.hidden/...")),
+		Entry("variables from everywhere", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
+			s.SecretRef = &v1alpha1.ObjectName{Name: "github"}
+			s.Builder.Env = []v1alpha1.BuilderEnvVar{{Name: "EMPTY"}, {Name: "PLAIN", Value: "x"},
+				{Name: "A", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "a", Optional: true}}},
+				{Name: "B", ValueFrom: &v1alpha1.EnvVarSource{ConfigMapKeyRef: &v1alpha1.KeyReference{Name: "github", Key: "b"}}}}
+			s.Builder.EnvFrom = []v1alpha1.EnvFromSource{{Prefix: "P_", SecretRef: &v1alpha1.ObjectReference{Name: "npm"}}, {ConfigMapRef: &v1alpha1.ObjectReference{Name: "github"}}}
+		})),
 		Entry("a host with a port", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Host = "ghe.example.com:8443" })),
 		Entry("a phase", aPhase(func(*v1alpha1.Phase) {})),
 	)
@@ -271,6 +305,9 @@ var _ = Describe("The API server, when somebody changes", Ordered, func() {
 		Entry("a phase's timeout", phase, func() { phase.Spec.Timeout.Duration *= 2 }, "timeout is immutable"),
 		Entry("a phase's approval mode", phase, func() { phase.Spec.Approval = v1alpha1.ApprovalAutomatic }, "approval is immutable"),
 		Entry("a phase's image", phase, func() { phase.Spec.Execution.Image = "evil:v1" }, "execution is immutable"),
+		Entry("where a phase's variables come from", phase, func() {
+			phase.Spec.Execution.EnvFrom = []v1alpha1.EnvFromSource{{SecretRef: &v1alpha1.ObjectReference{Name: "x"}}}
+		}, "execution is immutable"),
 		Entry("a phase's variables", phase, func() { phase.Spec.Execution.Env = []v1alpha1.BuilderEnvVar{{Name: "A"}} }, "execution is immutable"),
 		Entry("what a phase deploys", deploying, func() { deploying.Spec.Deployment.Services[0].Image = "evil:v1" }, "deployment is immutable"),
 		Entry("whom a phase deploys as", deploying, func() { deploying.Spec.Deployment.ServiceAccountName = "admin" }, "deployment is immutable"),
