@@ -139,18 +139,21 @@ var _ = Describe("An execution phase", func() {
 	It("shows ci.sh no credential, wherever it looks", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
 		half := len(suite.token) / 2
+		// As git sends it, in the middle of the header.
+		basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + suite.token))[20:36]
 		r := newRepository(ctx, map[string]string{
 			"ci.sh": script(
-				"# The pattern matches the token, but not itself.",
-				fmt.Sprintf("token='%s[%s]%s'", suite.token[:half], suite.token[half:half+1], suite.token[half+1:]),
+				"# The pattern matches the token, as it is and in base64, but not itself.",
+				fmt.Sprintf("token='%s[%s]%s|%s[%s]%s'", suite.token[:half], suite.token[half:half+1], suite.token[half+1:], basic[:8], basic[8:9], basic[9:]),
 				fmt.Sprintf("printf %%s%%s %s %s > /tmp/decoy", suite.token[:half], suite.token[half:]),
-				`look() { if tr '\0' '\n' 2>/dev/null | grep -aq "$token"; then echo "$1 has it"; fi; }`,
+				`look() { if tr '\0' '\n' 2>/dev/null | grep -aEq "$token"; then echo "$1 has it"; fi; }`,
 				`env | look environment`,
-				`for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do look "$file" < "$file"; done 2>/dev/null`,
+				`set | look variables`,
+				`for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/[0-9]*/mountinfo; do look "$file" < "$file"; done 2>/dev/null`,
 				`git config --list --show-origin | look "git's configuration"`,
 				`grep -q credential /proc/mounts && echo 'a credential is mounted'`,
 				`find /var/run/secrets /var/run/katkit 2>/dev/null | head -3`,
-				`grep -rlaD skip --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr "$token" / 2>/dev/null | sort`,
+				`grep -rlaED skip --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr "$token" / 2>/dev/null | sort`,
 				`if GIT_TERMINAL_PROMPT=0 git ls-remote "$KATKIT_REPO_URL" >/dev/null 2>&1; then echo 'the repository can be read'; fi`,
 			),
 			configFile: workflow(build),
