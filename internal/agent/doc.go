@@ -11,5 +11,6 @@
 //	termination message                                     termination message
 //
 // What always holds: every end that leaves the agent alive is reported as a contract.Report; the clone token is in no
-// argument, no URL and no file that ci.sh can read; memory does not grow with the size of a log; nothing waits for ever.
+// argument, no URL and no file that ci.sh can read; no value of a Secret is in what the agent writes; memory does not grow with the size of
+// a log; nothing waits for ever.
 package agent
