@@ -83,6 +83,3 @@ type ObjectReference struct {
 	// +optional
 	Optional bool `json:"optional,omitempty"`
 }
-
-// Literal is the variable as one of the same name whose value is at hand.
-func (v EnvVar) Literal() BuilderEnvVar { return BuilderEnvVar{Name: v.Name, Value: v.Value} }

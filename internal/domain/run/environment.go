@@ -36,7 +36,7 @@ func environment(m Material, template v1alpha1.PhaseTemplate, run string) []v1al
 		env = slices.DeleteFunc(env, func(v v1alpha1.BuilderEnvVar) bool { return v.ValueFrom != nil })
 	}
 	for _, variable := range slices.Concat(phase, template.Params, m.Env, own) {
-		env = append(env, variable.Literal())
+		env = append(env, v1alpha1.BuilderEnvVar{Name: variable.Name, Value: variable.Value})
 	}
 	return merge(env, func(v v1alpha1.BuilderEnvVar) string { return v.Name })
 }

@@ -109,7 +109,7 @@ func TestEnvironment(t *testing.T) {
 	m.Link.Spec.FolderPath = "services/api/"
 	m.Class.Spec.Env = env("A", "class", "B", "class", "C", "class", "D", "class", "TWICE", "1", "TWICE", "2")
 	for _, variable := range env("B", "link", "C", "link", "D", "link", "KATKIT_RUN", "forged") {
-		m.Link.Spec.Builder.Env = append(m.Link.Spec.Builder.Env, variable.Literal())
+		m.Link.Spec.Builder.Env = append(m.Link.Spec.Builder.Env, v1alpha1.BuilderEnvVar{Name: variable.Name, Value: variable.Value})
 	}
 	m.Workflow.Phases[0].Params = env("C", "params", "D", "params", "PHASE", "from params", "REPLICA_ID", "9", "ENV", "forged")
 	m.Env = env("D", "run", "GIT_SHA", "forged", "CI", "false")
