@@ -59,9 +59,9 @@ func takeOutputs(control string, secrets *mask.Masker, r contract.Report) contra
 // keepSecret is the error of an output with the value of a Secret in it, which everyone could read who reads Phases.
 func keepSecret(outputs []contract.Output, secrets *mask.Masker) error {
 	for _, output := range outputs {
-		if secrets.In(output.Value) {
-			return fmt.Errorf("the value of %s has that of a Secret in it, and outputs can be read by everyone who reads Phases: "+
-				"later phases have the Secret's variables of their own, so leave it out", output.Name)
+		if secrets.In(output.Name) || secrets.In(output.Value) {
+			return fmt.Errorf("%s has the value of a Secret in it, and outputs can be read by everyone who may read Phases: "+
+				"leave it out, since later phases get what is in Secrets themselves", output.Name)
 		}
 	}
 	return nil

@@ -82,7 +82,7 @@ var _ = Describe("A link with variables from Secrets and ConfigMaps", func() {
 		run := t.runOf(ctx, newRepository(ctx, map[string]string{
 			"ci.sh": script(`echo "LOGIN=$(base64 <<<"$NPM_TOKEN")" >>"$KATKIT_OUTPUT"`), configFile: workflow(build, verify),
 		}), withVariables)
-		phase := expectPhaseFailed(ctx, run, "BUILD", v1alpha1.FailureConfig, string(contract.ReasonInvalidOutput), "the value of LOGIN has that of a Secret in it")
+		phase := expectPhaseFailed(ctx, run, "BUILD", v1alpha1.FailureConfig, string(contract.ReasonInvalidOutput), "LOGIN has the value of a Secret in it")
 		Expect(phase.Status.Outputs).To(BeEmpty())
 	})
 
