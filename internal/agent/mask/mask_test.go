@@ -77,7 +77,7 @@ func TestWhatProgramsWrite(t *testing.T) {
 		"export -p":            `export -p`,
 		"set":                  `set`,
 		"base64":               `base64 <<<"$TOKEN"; base64 <<<"$PASSWORD"; printf %s "$KEY" | base64`,
-		"base64, wrapped":      `for w in 20 57 64 76; do for before in '' a ab abc 'user:of@some.host:'; do printf %s "$before$KEY" | base64 -w $w; done; done`,
+		"base64, wrapped":      `for w in 20 28 57 64 76; do for before in '' a ab abc 'user:of@some.host:'; do printf %s "$before$KEY" | base64 -w $w; done; done`,
 		"base64, with Windows": `printf %s "$KEY" | base64 | sed 's/$/\r/'`,
 		"heredoc":              "cat <<EOF\nkey: |\n$(sed 's/^/  /' <<<\"$KEY\")\ntoken: $TOKEN\nEOF",
 	} {
