@@ -46,11 +46,12 @@ func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases m
 	}
 	m.Commit.Ref = cmp.Or(m.Commit.Ref, asked.Ref)
 	m.Commit.PullRequest = asked.PullRequest
+	m.Warnings = append(m.Warnings, domain.Withheld(*m)...)
 	warnings, cause := domain.Limits(run, *m)
 	if cause != nil {
 		return m, cause, nil
 	}
-	m.Warnings = append(append(m.Warnings, warnings...), domain.Withheld(*m)...)
+	m.Warnings = append(m.Warnings, warnings...)
 	if cause, err := c.carry(ctx, run, repeated, m); cause != nil || err != nil {
 		return m, cause, err
 	}
