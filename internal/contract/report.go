@@ -40,6 +40,7 @@ const (
 	ReasonRepositoryNotFound   Reason = "RepositoryNotFound"   // no such repository, or the token may not see it
 	ReasonAuthenticationFailed Reason = "AuthenticationFailed" // the git server refused the token, or wants one
 	ReasonInvalidRequest       Reason = "InvalidRequest"       // a variable of the Pod is missing or malformed
+	ReasonInvalidSubmodule     Reason = "InvalidSubmodule"     // .gitmodules has a submodule that is not, or not so, brought
 	ReasonCheckoutFailed       Reason = "CheckoutFailed"       // git server or network failed; in the build container: checkout failed, for whatever cause
 	ReasonTerminated           Reason = "Terminated"           // told to stop from outside: Pod deleted, node drained, eviction
 	ReasonAgentFailed          Reason = "AgentFailed"          // the agent could not do its work: disk, processes, a defect
@@ -57,6 +58,7 @@ var classes = map[Reason][]Class{
 	ReasonRepositoryNotFound:   {ClassConfig},
 	ReasonAuthenticationFailed: {ClassConfig},
 	ReasonInvalidRequest:       {ClassConfig},
+	ReasonInvalidSubmodule:     {ClassConfig},
 	ReasonCheckoutFailed:       {ClassInfra, ClassConfig},
 	ReasonTerminated:           {ClassInfra},
 	ReasonAgentFailed:          {ClassInfra},

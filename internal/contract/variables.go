@@ -42,8 +42,8 @@ const MaxCABundle = 64 << 10
 // DefaultGraceSeconds fits the terminationGracePeriodSeconds that Kubernetes gives by default (30).
 const DefaultGraceSeconds = 25
 
-// ReservedVariable reports whether a repository may not set the variable: Katkit's own, those that steer git or the
-// dynamic linker, and PATH. Names are case-sensitive, as the environment is.
+// ReservedVariable reports whether a repository may not set the variable, unless it is a SettableVariable: Katkit's own, those
+// that steer git or the dynamic linker, and PATH. Names are case-sensitive, as the environment is.
 func ReservedVariable(name string) bool {
 	if name == "PATH" || name == VarKatkit {
 		return true
