@@ -154,6 +154,11 @@ type ExecutionSpec struct {
 	// +optional
 	CredentialKind CredentialKind `json:"credentialKind,omitempty"`
 
+	// fork tells that a stranger may have written the commit: it is of a pull request from another repository, or nothing shows that it
+	// is not. Then nothing but the repository itself is read with credentialSecret, and there is no cache.
+	// +optional
+	Fork bool `json:"fork,omitempty"`
+
 	// env is every variable that ci.sh sees, but for REPLICA_ID.
 	// +optional
 	// +listType=map

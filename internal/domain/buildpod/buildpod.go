@@ -86,13 +86,10 @@ func labels(phase *v1alpha1.Phase) map[string]string {
 func checkout(phase *v1alpha1.Phase, caBundle string) corev1.Container {
 	execution := phase.Spec.Execution
 	container := corev1.Container{
-		Name:    contract.CheckoutContainer,
-		Image:   execution.AgentImage,
-		Command: []string{contract.AgentBinary, contract.CheckoutCommand},
-		Env: []corev1.EnvVar{
-			{Name: contract.VarRepoURL, Value: execution.RepositoryURL},
-			{Name: contract.VarGitSHA, Value: phase.Spec.SHA},
-		},
+		Name:         contract.CheckoutContainer,
+		Image:        execution.AgentImage,
+		Command:      []string{contract.AgentBinary, contract.CheckoutCommand},
+		Env:          checkoutEnvironment(phase),
 		VolumeMounts: []corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: new(false),

@@ -64,6 +64,11 @@ func TestBuild(t *testing.T) {
 		"credential": {change: func(e *v1alpha1.ExecutionSpec) {
 			e.CredentialSecret = "github"
 		}},
+		"checkout": {change: func(e *v1alpha1.ExecutionSpec) {
+			e.Fork = true
+			e.Env = append(e.Env, v1alpha1.EnvVar{Name: contract.VarFetchDepth, Value: "50"}, v1alpha1.EnvVar{Name: contract.VarSubmodules, Value: "$(ENV)"},
+				v1alpha1.EnvVar{Name: "KATKIT_TENANT", Value: "taskrunner"})
+		}},
 		"placed": {replica: 2, change: func(e *v1alpha1.ExecutionSpec) {
 			e.Parallelism = 3
 			e.NodeSelector = map[string]string{"fleet": "builder", v1alpha1.LabelAllocationTag: "gpu"}

@@ -140,6 +140,7 @@ func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha
 		Image:         cmp.Or(template.Image, builder.Image, m.Class.Spec.Image),
 		AgentImage:    m.Class.Spec.AgentImage,
 		RepositoryURL: m.CloneURL,
+		Fork:          m.Commit.Fork,
 		Env:           environment(m, template, run),
 		Parallelism:   max(template.Parallelism, 1),
 		FailFast:      template.FailFast == nil || *template.FailFast,
