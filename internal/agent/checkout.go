@@ -63,7 +63,7 @@ func fetch(ctx context.Context, paths Paths, log *logWriter) contract.Report {
 	if err != nil {
 		return failure(contract.ClassConfig, contract.ReasonInvalidRequest, "%v", err)
 	}
-	roots, remove, err := writeRoots(os.Getenv(contract.VarCABundle))
+	roots, remove, err := writeRoots(paths.Control, os.Getenv(contract.VarCABundle))
 	if err != nil {
 		return agentFailed("%v", err)
 	}

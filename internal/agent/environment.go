@@ -7,17 +7,15 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"katkit.dev/katkit/internal/contract"
 )
 
 // scriptEnvironment is the container's environment for ci.sh: without what is for the agent alone, with its folder as
-// PWD, the file for its outputs, a HOME that can be written to, and git told that a checkout by another user is all right.
+// PWD, the file for its outputs, a HOME and a TMPDIR that can be written to, and git told that a checkout by another user is all right.
 func scriptEnvironment(dir, control string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
-		return name == contract.VarGraceSeconds || name == contract.VarOutput || name == "PWD" || name == "GIT_CONFIG_COUNT"
+		return name == contract.VarGraceSeconds || name == contract.VarContract || name == contract.VarOutput || name == "PWD" || name == "GIT_CONFIG_COUNT"
 	})
 	env = append(env, "PWD="+dir, contract.VarOutput+"="+filepath.Join(control, outputFile))
 
@@ -27,12 +25,5 @@ func scriptEnvironment(dir, control string) []string {
 	env = append(env, "GIT_CONFIG_KEY_"+n+"=safe.directory", "GIT_CONFIG_VALUE_"+n+"=*",
 		"GIT_CONFIG_COUNT="+strconv.FormatUint(count+1, 10))
 
-	if home := os.Getenv("HOME"); home == "" || unix.Access(home, unix.W_OK) != nil {
-		home = filepath.Join(control, "home")
-		if os.MkdirAll(home, 0o755) == nil {
-			env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, "HOME=") })
-			env = append(env, "HOME="+home)
-		}
-	}
-	return env
+	return writableFolders(env, control)
 }

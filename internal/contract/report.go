@@ -43,6 +43,7 @@ const (
 	ReasonInvalidSubmodule     Reason = "InvalidSubmodule"     // .gitmodules has a submodule that is not, or not so, brought
 	ReasonCheckoutFailed       Reason = "CheckoutFailed"       // git server or network failed; in the build container: checkout failed, for whatever cause
 	ReasonTerminated           Reason = "Terminated"           // told to stop from outside: Pod deleted, node drained, eviction
+	ReasonAgentMismatch        Reason = "AgentMismatch"        // the agent in the build container is of another Version than the Pod
 	ReasonAgentFailed          Reason = "AgentFailed"          // the agent could not do its work: disk, processes, a defect
 )
 
@@ -61,6 +62,7 @@ var classes = map[Reason][]Class{
 	ReasonInvalidSubmodule:     {ClassConfig},
 	ReasonCheckoutFailed:       {ClassInfra, ClassConfig},
 	ReasonTerminated:           {ClassInfra},
+	ReasonAgentMismatch:        {ClassConfig},
 	ReasonAgentFailed:          {ClassInfra},
 }
 

@@ -32,6 +32,9 @@ var ownVariables = []string{VarEnv, VarCodePath, VarPhase, VarReplicaID, VarRepl
 // DefaultGraceSeconds when absent. It has to be below the Pod's terminationGracePeriodSeconds. ci.sh does not see it.
 const VarGraceSeconds = "KATKIT_GRACE_SECONDS"
 
+// VarContract tells `katkit-agent exec` the Version that it has to be of. ci.sh does not see it.
+const VarContract = "KATKIT_CONTRACT"
+
 // VarCABundle are certificates in PEM that `katkit-agent checkout` trusts beside those of its image, MaxCABundle bytes at
 // most. ci.sh does not see them.
 const VarCABundle = "KATKIT_CA_BUNDLE"
