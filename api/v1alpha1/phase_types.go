@@ -137,6 +137,10 @@ type ExecutionSpec struct {
 	// +kubebuilder:validation:MaxLength=512
 	AgentImage string `json:"agentImage,omitempty"`
 
+	// agentDelivery is how the agent gets into the build container. Absent: ImageVolume.
+	// +optional
+	AgentDelivery AgentDelivery `json:"agentDelivery,omitempty"`
+
 	// repositoryURL is where the commit is cloned from; it holds no credential.
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -205,6 +209,19 @@ type ExecutionSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 }
+
+// AgentDelivery is how the agent gets into the build container.
+// +kubebuilder:validation:Enum=ImageVolume;InitContainer;BuilderImage
+type AgentDelivery string
+
+const (
+	// AgentByImageVolume mounts the agent image. Kubernetes does so from 1.35 on, and before where its feature ImageVolume is on.
+	AgentByImageVolume AgentDelivery = "ImageVolume"
+	// AgentByInitContainer has an init container of the agent image copy it, which costs about a second.
+	AgentByInitContainer AgentDelivery = "InitContainer"
+	// AgentInBuilderImage takes the one that the builder image has.
+	AgentInBuilderImage AgentDelivery = "BuilderImage"
+)
 
 // CredentialKind is what the Secret of a link holds.
 // +kubebuilder:validation:Enum=Token;App

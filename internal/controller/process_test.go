@@ -43,7 +43,7 @@ func startManager() *process {
 		// The names of controllers are unique in a process; here one process has several lives.
 		Controller:              config.Controller{SkipNameValidation: new(true)},
 		GracefulShutdownTimeout: new(10 * time.Second),
-	}, factory, controller.Limits{Workers: 4})
+	}, factory, controller.Limits{Workers: 4}, "")
 	Expect(err).NotTo(HaveOccurred())
 	life, cancel := context.WithCancel(ctx)
 	p.cancel = cancel

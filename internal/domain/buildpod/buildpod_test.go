@@ -69,6 +69,8 @@ func TestBuild(t *testing.T) {
 			e.Env = append(e.Env, v1alpha1.EnvVar{Name: contract.VarFetchDepth, Value: "50"}, v1alpha1.EnvVar{Name: contract.VarSubmodules, Value: "$(ENV)"},
 				v1alpha1.EnvVar{Name: "KATKIT_TENANT", Value: "taskrunner"})
 		}},
+		"init-container": {change: func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = v1alpha1.AgentByInitContainer }},
+		"builder-image":  {change: func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = v1alpha1.AgentInBuilderImage }},
 		"placed": {replica: 2, change: func(e *v1alpha1.ExecutionSpec) {
 			e.Parallelism = 3
 			e.NodeSelector = map[string]string{"fleet": "builder", v1alpha1.LabelAllocationTag: "gpu"}
@@ -184,7 +186,9 @@ func TestOutputsOfEarlierPhases(t *testing.T) {
 			pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.Env = c.env }), 1, 0, c.outputs, "")
 			var got []string
 			for _, variable := range pod.Spec.Containers[1].Env {
-				got = append(got, variable.Name+"="+variable.Value)
+				if variable.Name != contract.VarContract { // which is for the agent
+					got = append(got, variable.Name+"="+variable.Value)
+				}
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

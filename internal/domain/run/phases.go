@@ -60,6 +60,8 @@ type Material struct {
 	Class    *v1alpha1.BuilderClass
 	Commit   Commit
 	CloneURL string
+	// AgentDelivery is how the cluster brings the agent to a builder image that has none.
+	AgentDelivery v1alpha1.AgentDelivery
 	// CredentialKind is what the link's Secret holds; "" without one.
 	CredentialKind v1alpha1.CredentialKind
 	Workflow       Workflow
@@ -139,6 +141,7 @@ func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha
 	spec := &v1alpha1.ExecutionSpec{
 		Image:         cmp.Or(template.Image, builder.Image, m.Class.Spec.Image),
 		AgentImage:    m.Class.Spec.AgentImage,
+		AgentDelivery: m.AgentDelivery,
 		RepositoryURL: m.CloneURL,
 		Fork:          m.Commit.Fork,
 		Env:           environment(m, template, run),
@@ -150,6 +153,9 @@ func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha
 		CarriedOutputs:     slices.Clone(m.Outputs),
 
 		Resources: cmp.Or(builder.Resources, m.Class.Spec.Resources).DeepCopy(),
+	}
+	if builder.AgentInImage {
+		spec.AgentDelivery = v1alpha1.AgentInBuilderImage
 	}
 	if m.Link.Spec.SecretRef != nil {
 		spec.CredentialSecret, spec.CredentialKind = m.Link.Spec.SecretRef.Name, m.CredentialKind
