@@ -102,6 +102,8 @@ const (
 	// ReasonContainerConfig: the kubelet cannot make or start a container of the builder Pod, or of a service's new Pod (a
 	// Secret is missing, say).
 	ReasonContainerConfig = "ContainerConfigError"
+	// ReasonCacheNotFound: the PersistentVolumeClaim of the link's cache is not there.
+	ReasonCacheNotFound = "CacheNotFound"
 	// ReasonWaitingForQuota: the namespace's ResourceQuota leaves no room for the builder Pod; tried again.
 	ReasonWaitingForQuota = "WaitingForQuota"
 	// ReasonPodRejected: the API server did not accept the builder Pod (admission, validation).

@@ -163,6 +163,10 @@ type ExecutionSpec struct {
 	// +optional
 	Fork bool `json:"fork,omitempty"`
 
+	// cache is mounted into the build container.
+	// +optional
+	Cache *CacheSpec `json:"cache,omitempty"`
+
 	// env is every variable that ci.sh sees, but for REPLICA_ID.
 	// +optional
 	// +listType=map

@@ -169,6 +169,10 @@ type BuilderSpec struct {
 	// +kubebuilder:validation:MaxItems=100
 	Env []EnvVar `json:"env,omitempty"`
 
+	// cache is a volume for dependencies, which ci.sh finds at $KATKIT_CACHE. A fork's commit has none.
+	// +optional
+	Cache *CacheSpec `json:"cache,omitempty"`
+
 	// resources of the builder Pods' build container. Absent: the BuilderClass's.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`

@@ -2,7 +2,7 @@ package contract
 
 import "strings"
 
-// Variables that ci.sh sees. The manager sets all of them in the Pod; the agent adds VarOutput alone.
+// Variables that ci.sh sees. The manager sets them in the Pod; the agent adds VarOutput alone.
 const (
 	VarEnv          = "ENV"                 // the tenant's env, such as DEV
 	VarGitSHA       = "GIT_SHA"             // the commit, 40 hexadecimal digits
@@ -17,6 +17,7 @@ const (
 	VarBranch       = "KATKIT_BRANCH"       // branch of the commit, "" when unknown
 	VarPullRequest  = "KATKIT_PULL_REQUEST" // number of the pull request, "" when there is none
 	VarRepoURL      = "KATKIT_REPO_URL"     // URL to clone from, http or https, without credentials
+	VarCache        = "KATKIT_CACHE"        // folder of the link's cache; only where there is one
 	VarCI           = "CI"                  // "true"
 	VarKatkit       = "KATKIT"              // "true"
 )

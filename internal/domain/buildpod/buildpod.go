@@ -113,6 +113,7 @@ func build(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1alpha1.
 		VolumeMounts: append([]corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
 			agentMounts(execution)...),
 	}
+	container.VolumeMounts = append(container.VolumeMounts, cacheMounts(execution)...)
 	if execution.Resources != nil {
 		container.Resources = *execution.Resources
 	}
@@ -148,6 +149,7 @@ func volumes(phase *v1alpha1.Phase, attempt int32) []corev1.Volume {
 	execution := phase.Spec.Execution
 	volumes := append([]corev1.Volume{{Name: volumeWorkspace, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
 		agentVolumes(execution)...)
+	volumes = append(volumes, cacheVolumes(execution)...)
 	if execution.CredentialSecret != "" {
 		volumes = append(volumes, corev1.Volume{Name: volumeCredential, VolumeSource: corev1.VolumeSource{
 			Secret: &corev1.SecretVolumeSource{

@@ -69,6 +69,9 @@ func TestBuild(t *testing.T) {
 			e.Env = append(e.Env, v1alpha1.EnvVar{Name: contract.VarFetchDepth, Value: "50"}, v1alpha1.EnvVar{Name: contract.VarSubmodules, Value: "$(ENV)"},
 				v1alpha1.EnvVar{Name: "KATKIT_TENANT", Value: "taskrunner"})
 		}},
+		"cache": {change: func(e *v1alpha1.ExecutionSpec) {
+			e.Cache = &v1alpha1.CacheSpec{ClaimName: "go-modules", Path: "/cache"}
+		}},
 		"init-container": {change: func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = v1alpha1.AgentByInitContainer }},
 		"builder-image":  {change: func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = v1alpha1.AgentInBuilderImage }},
 		"placed": {replica: 2, change: func(e *v1alpha1.ExecutionSpec) {

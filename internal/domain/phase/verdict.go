@@ -72,6 +72,9 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 			}
 		}
 	}
+	if v, missing := judgeCache(pod, now); missing {
+		return v
+	}
 	return verdict{waitingFor: waitingFor(pod, build), unscheduled: unscheduled(pod, now)}
 }
 
@@ -219,10 +222,8 @@ func imageMessage(waiting *corev1.ContainerStateWaiting) string {
 
 // waitingFor says in words what a Pod that has not ended is about.
 func waitingFor(pod *corev1.Pod, build corev1.ContainerState) string {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
-			return "the builder Pod is not scheduled: " + condition.Message
-		}
+	if why := unschedulable(pod); why != "" {
+		return "the builder Pod is not scheduled: " + why
 	}
 	if build.Running == nil {
 		return "the builder Pod is starting"

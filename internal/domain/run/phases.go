@@ -144,6 +144,7 @@ func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha
 		AgentDelivery: m.AgentDelivery,
 		RepositoryURL: m.CloneURL,
 		Fork:          m.Commit.Fork,
+		Cache:         cache(m),
 		Env:           environment(m, template, run),
 		Parallelism:   max(template.Parallelism, 1),
 		FailFast:      template.FailFast == nil || *template.FailFast,
@@ -203,8 +204,20 @@ func environment(m Material, template v1alpha1.PhaseTemplate, run string) []v1al
 		{Name: contract.VarCI, Value: "true"},
 		{Name: contract.VarKatkit, Value: "true"},
 	}
+	if cache := cache(m); cache != nil {
+		own = append(own, v1alpha1.EnvVar{Name: contract.VarCache, Value: cache.Path})
+	}
 	phase := []v1alpha1.EnvVar{{Name: contract.VarPhase, Value: template.Name}}
 	return merge(m.Class.Spec.Env, m.Link.Spec.Builder.Env, phase, template.Params, m.Env, own)
+}
+
+// cache is the link's. A stranger has none: what a fork leaves there, every later build would trust.
+func cache(m Material) *v1alpha1.CacheSpec {
+	asked := m.Link.Spec.Builder.Cache
+	if asked == nil || m.Commit.Fork {
+		return nil
+	}
+	return &v1alpha1.CacheSpec{ClaimName: asked.ClaimName, Path: cmp.Or(asked.Path, v1alpha1.DefaultCachePath)}
 }
 
 func pullRequest(commit Commit) string {
