@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -251,6 +252,30 @@ func TestResolveSubmodule(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %q", said, got, err, want)
 		}
 	}
+}
+
+// FuzzResolveSubmodule: whatever .gitmodules says, what is fetched has an address without credentials, and a relative one stays on
+// the host.
+func FuzzResolveSubmodule(f *testing.F) {
+	for _, seed := range []string{"../lib", "./../../x/y", "..//..//..", "../@evil.example/x", "../x?y#z", "https://a:b@c/d", "//c/d", "-u./x", "../%2e%2e/%2e%2e/x", "https://c\\@d/e"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, said string) {
+		got, err := resolveSubmodule("https://example.org:8443/acme/app.git", said)
+		if err != nil {
+			if _, ok := errors.AsType[*refusal](err); !ok {
+				t.Fatalf("%q: %v is no refusal", said, err)
+			}
+			return
+		}
+		again, err := url.Parse(got.String())
+		if err != nil || again.Scheme != "https" && again.Scheme != "http" || again.Host == "" || again.User != nil || again.RawQuery != "" || again.Fragment != "" {
+			t.Errorf("%q is %s, %v", said, got, err)
+		}
+		if strings.HasPrefix(said, ".") && originOf(again) != "https://example.org:8443/" {
+			t.Errorf("%q leads to %s", said, got)
+		}
+	})
 }
 
 func TestGitlinksOfManyFiles(t *testing.T) {
