@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -218,6 +219,35 @@ func TestSubmodulesRunNothing(t *testing.T) {
 	entries, err := os.ReadDir(a.base)
 	if err != nil || len(entries) != 3 { // src, .katkit, termination-log
 		t.Errorf("beside the working tree: %v, %v", entries, err)
+	}
+}
+
+func TestCheckoutRefusesPathsOutOfTheTree(t *testing.T) {
+	s := newGitServer(t)
+	s.addCommit(t, "public/app.git", tree{files: map[string]string{"hook": "#!/bin/sh\n"}})
+	bare := filepath.Join(s.dir, "public/app.git")
+	treeOf := func(entry string) string {
+		cmd := exec.Command("git", "mktree", "--missing")
+		cmd.Dir, cmd.Stdin = bare, strings.NewReader(entry+"\n")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	hooks := treeOf("100755 blob " + git(t, bare, "rev-parse", "main:hook") + "\tpost-checkout")
+	for name, entry := range map[string]string{
+		"git's own folder":              "040000 tree " + hooks + "\t.git",
+		"the folder above":              "040000 tree " + hooks + "\t..",
+		"a submodule as git's own":      "160000 commit " + git(t, bare, "rev-parse", "main") + "\t.git",
+		"a submodule in another's .git": "040000 tree " + treeOf("160000 commit "+git(t, bare, "rev-parse", "main")+"\t.GIT") + "\tlib",
+	} {
+		t.Run(name, func(t *testing.T) {
+			sha := git(t, bare, "commit-tree", "-m", "hostile", treeOf(entry))
+			git(t, bare, "update-ref", "refs/heads/hostile", sha)
+			s.checkout(t, "public/app.git", sha, "", "KATKIT_SUBMODULES=true").
+				wantFailure(contract.ClassConfig, contract.ReasonCheckoutFailed, sha, "leads out of the working tree")
+		})
 	}
 }
 
