@@ -16,6 +16,10 @@ RUN apt-get update \
 
 # agent checks a commit out, and is mounted into every builder Pod, whatever its builder image.
 FROM git AS agent
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends git-lfs \
+ && apt-get clean \
+ && rm -rf /var/lib/apt/lists/*
 COPY bin/katkit-agent /katkit-agent
 USER 65532:65532
 ENTRYPOINT ["/katkit-agent"]

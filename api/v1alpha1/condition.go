@@ -106,6 +106,8 @@ const (
 	ReasonEnvSourceMissing = "EnvSourceMissing"
 	// ReasonCredentialExposed: the link's builder.env or builder.envFrom names a Secret that Katkit reads or clones a repository with.
 	ReasonCredentialExposed = "CredentialExposed"
+	// ReasonCacheNotFound: the PersistentVolumeClaim of the link's cache is not there.
+	ReasonCacheNotFound = "CacheNotFound"
 	// ReasonWaitingForQuota: the namespace's ResourceQuota leaves no room for the builder Pod; tried again.
 	ReasonWaitingForQuota = "WaitingForQuota"
 	// ReasonPodRejected: the API server did not accept the builder Pod (admission, validation).

@@ -65,6 +65,9 @@ const VerbApprove = "approve"
 // DefaultDeployer is the ServiceAccount that changes a tenant's workloads when the link names no other.
 const DefaultDeployer = "katkit-deployer"
 
+// DefaultCachePath is where the cache of a link is when it names no other path.
+const DefaultCachePath = "/cache"
+
 // Keys of a link's Secret, which holds a token or a GitHub App.
 const (
 	// SecretKeyToken is the key of a GitHub token.

@@ -137,6 +137,10 @@ type ExecutionSpec struct {
 	// +kubebuilder:validation:MaxLength=512
 	AgentImage string `json:"agentImage,omitempty"`
 
+	// agentDelivery is how the agent gets into the build container. Absent: ImageVolume.
+	// +optional
+	AgentDelivery AgentDelivery `json:"agentDelivery,omitempty"`
+
 	// repositoryURL is where the commit is cloned from; it holds no credential.
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -166,6 +170,15 @@ type ExecutionSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	EnvFrom []EnvFromSource `json:"envFrom,omitempty"`
+
+	// fork tells that a stranger may have written the commit: it is of a pull request from another repository, or nothing shows that it
+	// is not. Then nothing but the repository itself is read with credentialSecret, and there is no cache.
+	// +optional
+	Fork bool `json:"fork,omitempty"`
+
+	// cache is mounted into the build container.
+	// +optional
+	Cache *CacheSpec `json:"cache,omitempty"`
 
 	// env is every other variable that ci.sh sees, but for REPLICA_ID.
 	// +optional
@@ -213,6 +226,19 @@ type ExecutionSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 }
+
+// AgentDelivery is how the agent gets into the build container.
+// +kubebuilder:validation:Enum=ImageVolume;InitContainer;BuilderImage
+type AgentDelivery string
+
+const (
+	// AgentByImageVolume mounts the agent image. Kubernetes does so from 1.35 on, and before where its feature ImageVolume is on.
+	AgentByImageVolume AgentDelivery = "ImageVolume"
+	// AgentByInitContainer has an init container of the agent image copy it, which costs about a second.
+	AgentByInitContainer AgentDelivery = "InitContainer"
+	// AgentInBuilderImage takes the one that the builder image has.
+	AgentInBuilderImage AgentDelivery = "BuilderImage"
+)
 
 // CredentialKind is what the Secret of a link holds.
 // +kubebuilder:validation:Enum=Token;App

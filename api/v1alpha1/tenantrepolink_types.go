@@ -155,6 +155,11 @@ type BuilderSpec struct {
 	// +kubebuilder:validation:MaxLength=512
 	Image string `json:"image,omitempty"`
 
+	// agentInImage tells that the builder images of this link's phases have Katkit's agent at /katkit-agent, of a version that fits:
+	// COPY --from=AGENT-IMAGE /katkit-agent /katkit-agent. Then it need not be brought to them.
+	// +optional
+	AgentInImage bool `json:"agentInImage,omitempty"`
+
 	// fleet is Builder for the hosts that the BuilderClass selects, Tenant for the tenant's own hosts.
 	// Builder when absent. LocalFleet in katkitconfig.js asks for Tenant.
 	// +optional
@@ -174,6 +179,10 @@ type BuilderSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	EnvFrom []EnvFromSource `json:"envFrom,omitempty"`
+
+	// cache is a volume for dependencies, which ci.sh finds at $KATKIT_CACHE. A fork's commit has none.
+	// +optional
+	Cache *CacheSpec `json:"cache,omitempty"`
 
 	// resources of the builder Pods' build container. Absent: the BuilderClass's.
 	// +optional

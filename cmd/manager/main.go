@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/controller"
 	"katkit.dev/katkit/internal/github"
 )
@@ -33,6 +34,7 @@ type settings struct {
 	leaderElect bool
 	namespace   string
 	limits      controller.Limits
+	agent       v1alpha1.AgentDelivery
 }
 
 func parse(args []string) (settings, zap.Options, error) {
@@ -54,6 +56,10 @@ func parse(args []string) (settings, zap.Options, error) {
 	flags.StringVar(&s.namespace, "leader-election-namespace", "", "namespace of the lease (default: the manager's own)")
 	flags.IntVar(&s.limits.Workers, "workers", 16, "objects of a kind that are worked on at once; a tenant has a quarter of them at most")
 	flags.IntVar(&s.limits.Builders, "max-builders", 0, "builder Pods that the cluster may have at once, shared by the tenants in turns; 0: any number")
+	flags.Func("agent-delivery", "how builder images get the agent: image-volume, init-container, or auto, which goes by the API server's version (default auto)", func(value string) (err error) {
+		s.agent, err = controller.ParseAgentDelivery(value)
+		return err
+	})
 	logging.BindFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return s, logging, fmt.Errorf("reading the flags: %w", err)
@@ -89,7 +95,7 @@ func run(args []string) error {
 		LeaderElectionID:              "katkit-manager",
 		LeaderElectionNamespace:       s.namespace,
 		LeaderElectionReleaseOnCancel: true,
-	}, factory, s.limits)
+	}, factory, s.limits, s.agent)
 	if err != nil {
 		return err
 	}

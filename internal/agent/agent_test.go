@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 		base := os.Getenv(envBase)
 		os.Unsetenv(envAgent)
 		os.Unsetenv(envBase)
-		os.Exit(Main([]string{command}, pathsIn(base), os.Stdout, os.Stderr))
+		os.Exit(Main(strings.Fields(command), pathsIn(base), os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }
@@ -50,17 +51,27 @@ type agentProcess struct {
 
 func startAgent(t *testing.T, command, base string, env ...string) *agentProcess {
 	t.Helper()
+	return prepareAgent(t, command, base, env...).start()
+}
+
+func prepareAgent(t *testing.T, command, base string, env ...string) *agentProcess {
+	t.Helper()
 	a := &agentProcess{t: t, base: base, cmd: exec.Command(os.Args[0]), done: make(chan struct{})}
 	a.cmd.Env = append(append(os.Environ(), envAgent+"="+command, envBase+"="+base, "GORACE=atexit_sleep_ms=0"), env...)
 	a.cmd.Stdout, a.cmd.Stderr = &a.log, &a.stderr
+	return a
+}
+
+func (a *agentProcess) start() *agentProcess {
+	a.t.Helper()
 	if err := a.cmd.Start(); err != nil {
-		t.Fatal(err)
+		a.t.Fatal(err)
 	}
 	go func() {
 		defer close(a.done)
 		_ = a.cmd.Wait()
 	}()
-	t.Cleanup(func() {
+	a.t.Cleanup(func() {
 		_ = a.cmd.Process.Kill()
 		<-a.done
 	})
@@ -143,12 +154,12 @@ func writeFile(t *testing.T, path, content string, mode os.FileMode) {
 
 func TestMainTellsHowItIsUsed(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	for _, args := range [][]string{nil, {"deploy"}, {"exec", "more"}} {
+	for _, args := range [][]string{nil, {"deploy"}, {"exec", "more"}, {"install"}} {
 		if code := Main(args, pathsIn(t.TempDir()), &stdout, &stderr); code != contract.ExitUsage {
 			t.Errorf("%v: exit code %d", args, code)
 		}
 	}
-	if !bytes.Contains(stderr.Bytes(), []byte("usage: katkit-agent checkout|exec")) {
+	if !bytes.Contains(stderr.Bytes(), []byte("usage: katkit-agent checkout|exec|install DIR")) {
 		t.Errorf("stderr: %s", stderr.String())
 	}
 }

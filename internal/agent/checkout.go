@@ -22,10 +22,14 @@ const checkoutLimit = 30 * time.Minute
 
 // request is one commit of one repository, checked.
 type request struct {
-	url   string // http or https, without credentials
-	sha   string // 40 hexadecimal digits
-	token string // "" for a public repository
-	roots string // file of certificates to trust; "" for git's own
+	url     string // http or https, without credentials
+	named   string // where a person names that
+	sha     string // 40 hexadecimal digits
+	token   string // "" for a public repository
+	origin  string // scheme and host that the token is for, such as https://github.com/
+	roots   string // file of certificates to trust; "" for git's own
+	fork    bool   // a stranger may have written the commit
+	options contract.CheckoutOptions
 }
 
 // checkout fetches the commit that the Pod's variables name into paths.Source and leaves its word for exec.
@@ -59,7 +63,7 @@ func fetch(ctx context.Context, paths Paths, log *logWriter) contract.Report {
 	if err != nil {
 		return failure(contract.ClassConfig, contract.ReasonInvalidRequest, "%v", err)
 	}
-	roots, remove, err := writeRoots(os.Getenv(contract.VarCABundle))
+	roots, remove, err := writeRoots(paths.Control, os.Getenv(contract.VarCABundle))
 	if err != nil {
 		return agentFailed("%v", err)
 	}
@@ -70,11 +74,7 @@ func fetch(ctx context.Context, paths Paths, log *logWriter) contract.Report {
 	}
 	limited, cancel := context.WithTimeout(ctx, checkoutLimit)
 	defer cancel()
-	git := gitIn(paths.Source, req, log)
-	err = git.fetch(limited)
-	if err == nil {
-		err = git.checkout(limited)
-	}
+	err = gitIn(paths.Source, req, log).bring(limited)
 	switch {
 	case err == nil:
 		return contract.Report{Reason: contract.ReasonCompleted, Message: fmt.Sprintf("Checked out %s of %s", req.sha, req.url)}
@@ -90,7 +90,7 @@ var fullSHA = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
 // readRequest takes the commit from the environment and the token from its file, and trusts neither.
 func readRequest(tokenFile string) (request, error) {
-	req := request{sha: os.Getenv(contract.VarGitSHA)}
+	req := request{named: "the link", sha: os.Getenv(contract.VarGitSHA)}
 	if !fullSHA.MatchString(req.sha) {
 		return req, fmt.Errorf("variable %s is %.60q: it has to be a full commit sha, 40 hexadecimal digits in lower case",
 			contract.VarGitSHA, req.sha)
@@ -105,7 +105,11 @@ func readRequest(tokenFile string) (request, error) {
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return req, fmt.Errorf("variable %s is %.200q: it has to be like https://host/owner/name", contract.VarRepoURL, raw)
 	}
-	req.url = u.String()
+	req.url, req.origin = u.String(), originOf(u)
+	req.fork = os.Getenv(contract.VarFork) == "true"
+	if req.options, err = contract.ParseCheckoutOptions(os.Getenv); err != nil {
+		return req, err
+	}
 
 	token, err := os.ReadFile(tokenFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -117,6 +121,9 @@ func readRequest(tokenFile string) (request, error) {
 	}
 	return req, nil
 }
+
+// originOf is the beginning of all URLs of a server.
+func originOf(u *url.URL) string { return u.Scheme + "://" + u.Host + "/" }
 
 // makeRepository writes what `git init` and `git remote add` would, two processes less.
 func makeRepository(dir, url string) error {

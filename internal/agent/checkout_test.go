@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -27,6 +28,8 @@ type gitServer struct {
 	dir      string
 	requests atomic.Int64
 	failures atomic.Int64 // that many requests are answered 503 first
+	tokens   sync.Map     // paths, up to the repository, that were asked for with a token
+	sent     atomic.Int64 // bytes of all answers' bodies
 }
 
 func newGitServer(t *testing.T) *gitServer {
@@ -42,7 +45,11 @@ func newGitServer(t *testing.T) *gitServer {
 	}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.requests.Add(1)
+		w = &countingWriter{w, &s.sent}
 		user, token, hasAuth := r.BasicAuth()
+		if repository, _, found := strings.Cut(r.URL.Path, ".git"); found && r.Header.Get("Authorization") != "" {
+			s.tokens.Store(repository, true)
+		}
 		status := func(code int) { http.Error(w, http.StatusText(code), code) }
 		switch path := r.URL.Path; {
 		case s.failures.Add(-1) >= 0:
@@ -62,6 +69,17 @@ func newGitServer(t *testing.T) *gitServer {
 	}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// countingWriter counts the bytes of a body.
+type countingWriter struct {
+	http.ResponseWriter
+	sent *atomic.Int64
+}
+
+func (w *countingWriter) Write(p []byte) (int, error) {
+	w.sent.Add(int64(len(p)))
+	return w.ResponseWriter.Write(p)
 }
 
 // git runs git as its own author, in dir.
@@ -164,6 +182,12 @@ func TestCheckoutLeavesTheTokenNowhere(t *testing.T) {
 	shas := s.addRepository(t, "private/app.git")
 	a := s.checkout(t, "private/app.git", shas[2], goodToken)
 	r := a.wantSuccess()
+	wantNoToken(t, a, r)
+}
+
+// wantNoToken looks for the token in the log, the report and every file of the workspace.
+func wantNoToken(t *testing.T, a *agentProcess, r contract.Report) {
+	t.Helper()
 	secrets := []string{goodToken, basicAuth(goodToken)}
 	for _, secret := range secrets {
 		if strings.Contains(a.log.String()+a.stderr.String()+r.Message, secret) {

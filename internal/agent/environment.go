@@ -3,13 +3,10 @@ package agent
 import (
 	"cmp"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"katkit.dev/katkit/internal/contract"
 )
@@ -64,7 +61,7 @@ func readVariables(environ []string) variables {
 		switch name {
 		case contract.VarFixed:
 			fixed = strings.Split(value, ",")
-		case contract.VarGraceSeconds:
+		case contract.VarGraceSeconds, contract.VarContract:
 		default:
 			put(name, value)
 		}
@@ -85,8 +82,8 @@ func readVariables(environ []string) variables {
 	return vars
 }
 
-// scriptEnvironment completes the variables for ci.sh: with its folder as PWD, the file for its outputs, a HOME that can be written to,
-// and git told that a checkout by another user is all right.
+// scriptEnvironment completes the variables for ci.sh: with its folder as PWD, the file for its outputs, a HOME and a TMPDIR
+// that can be written to, and git told that a checkout by another user is all right.
 func scriptEnvironment(vars []string, dir, control string) []string {
 	// The builder image may hand in such configuration of its own; ours comes after it.
 	count, _ := strconv.ParseUint(lookup(vars, "GIT_CONFIG_COUNT"), 10, 16)
@@ -95,13 +92,7 @@ func scriptEnvironment(vars []string, dir, control string) []string {
 	env = append(env, "PWD="+dir, contract.VarOutput+"="+filepath.Join(control, outputFile),
 		"GIT_CONFIG_KEY_"+n+"=safe.directory", "GIT_CONFIG_VALUE_"+n+"=*", "GIT_CONFIG_COUNT="+strconv.FormatUint(count+1, 10))
 
-	if home := lookup(vars, "HOME"); home == "" || unix.Access(home, unix.W_OK) != nil {
-		home = filepath.Join(control, "home")
-		if os.MkdirAll(home, 0o755) == nil {
-			env = append(without(env, "HOME"), "HOME="+home)
-		}
-	}
-	return env
+	return writableFolders(env, control)
 }
 
 func lookup(env []string, name string) string {

@@ -21,6 +21,10 @@ const wordLimit = time.Hour
 
 // execute waits for the checkout's word, runs ci.sh, and reports how it ended.
 func execute(paths Paths, log *logWriter) contract.Report {
+	if refusal := checkContract(); refusal != nil {
+		log.say("%s", refusal.Message)
+		return *refusal
+	}
 	told := make(chan os.Signal, 8)
 	signal.Notify(told, syscall.SIGTERM, syscall.SIGINT)
 	vars := readVariables(os.Environ())
@@ -46,6 +50,16 @@ func execute(paths Paths, log *logWriter) contract.Report {
 		log.say("%s is left out: builder.envFrom of the link may not set it; name its key in builder.env, or give a prefix", name)
 	}
 	return runScript(found, scriptEnvironment(vars.all, found.dir, paths.Control), paths, log, told)
+}
+
+// checkContract refuses to take part in a Pod that was made for another agent: this one may come with the builder image.
+func checkContract() *contract.Report {
+	needed, told := os.LookupEnv(contract.VarContract)
+	if !told || needed == strconv.Itoa(contract.Version) {
+		return nil
+	}
+	return refuse(contract.ReasonAgentMismatch, "the agent in the build container is of version %d of its contract with Katkit, and version %.20s is needed",
+		contract.Version, needed)
 }
 
 func checkoutFailed(log *logWriter, class contract.Class, message string) contract.Report {

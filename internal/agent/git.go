@@ -6,10 +6,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,6 +30,11 @@ type gitError struct{ stderr string }
 
 func (e *gitError) Error() string { return "git: " + lastWords(e.stderr) }
 
+// refusal is a failure whose report is known.
+type refusal struct{ report contract.Report }
+
+func (r *refusal) Error() string { return r.report.Message }
+
 // repository runs the git of the agent image on one working tree.
 type repository struct {
 	dir string
@@ -40,12 +47,36 @@ func gitIn(dir string, req request, log *logWriter) *repository {
 	return &repository{dir: dir, req: req, env: gitEnvironment(req), log: log}
 }
 
-// fetch brings exactly the commit, without history, tags, submodules or any ref of the server's.
+// bring makes the working tree that was asked for.
+func (g *repository) bring(ctx context.Context) error {
+	if g.req.options.LFS {
+		if err := findLFS(); err != nil {
+			return err
+		}
+	}
+	if err := g.fetch(ctx); err != nil {
+		return err
+	}
+	if err := g.checkout(ctx); err != nil {
+		return err
+	}
+	if !g.req.options.Submodules {
+		return nil
+	}
+	return g.bringSubmodules(ctx, 1)
+}
+
+// fetch brings exactly the commit, without submodules or any ref of the server's; history and tags only as far as asked for.
 func (g *repository) fetch(ctx context.Context) error {
 	start := time.Now()
+	history := []string{"--no-tags", "--depth=" + strconv.Itoa(g.req.options.Depth)}
+	if g.req.options.Depth == 0 {
+		history = []string{"--tags"}
+	}
+	args := slices.Concat([]string{"fetch", "--quiet"}, history, []string{"--no-recurse-submodules", "--no-auto-maintenance",
+		"--no-write-commit-graph", "--end-of-options", "origin", g.req.sha})
 	for attempt := 0; ; attempt++ {
-		err := g.run(ctx, "fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance",
-			"--no-write-commit-graph", "--end-of-options", "origin", g.req.sha)
+		err := g.run(ctx, io.Discard, args...)
 		if err == nil || ctx.Err() != nil || attempt == len(retryWaits) || time.Since(start) > retryWithin ||
 			explain(err, g.req).Class != contract.ClassInfra {
 			return err
@@ -61,7 +92,7 @@ func (g *repository) fetch(ctx context.Context) error {
 
 // checkout fills the working tree, with HEAD detached at the commit.
 func (g *repository) checkout(ctx context.Context) error {
-	if err := g.run(ctx, "checkout", "--quiet", "--force", "--no-recurse-submodules", "--detach", g.req.sha); err != nil {
+	if err := g.run(ctx, io.Discard, "checkout", "--quiet", "--force", "--no-recurse-submodules", "--detach", g.req.sha); err != nil {
 		return err
 	}
 	head, err := os.ReadFile(filepath.Join(g.dir, ".git", "HEAD"))
@@ -74,10 +105,10 @@ func (g *repository) checkout(ctx context.Context) error {
 	return nil
 }
 
-func (g *repository) run(ctx context.Context, args ...string) error {
+func (g *repository) run(ctx context.Context, stdout io.Writer, args ...string) error {
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Dir, cmd.Env, cmd.Stderr = g.dir, g.env, &stderr
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = g.dir, g.env, stdout, &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
@@ -110,8 +141,8 @@ var passedOn = []string{
 	"SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO",
 }
 
-// gitEnvironment is all that git gets to know. The token goes here, as a header for the repository's own host, and not
-// into an argument or a file; redirects are refused since git would send the header along.
+// gitEnvironment is all that git gets to know. The token goes here, as a header for the repository's own host, whatever other
+// hosts are asked, and not into an argument or a file; redirects are refused since git would send the header along.
 func gitEnvironment(req request) []string {
 	env := []string{
 		"HOME=/nonexistent", "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ATTR_NOSYSTEM=1",
@@ -132,7 +163,10 @@ func gitEnvironment(req request) []string {
 		{"gc.auto", "0"}, {"advice.detachedHead", "false"}, {"submodule.recurse", "false"}, {"core.attributesFile", "/dev/null"},
 	}
 	if req.token != "" {
-		config = append(config, [2]string{"http.extraHeader", "Authorization: Basic " + basicAuth(req.token)})
+		config = append(config, [2]string{"http." + req.origin + ".extraHeader", "Authorization: Basic " + basicAuth(req.token)})
+	}
+	if req.options.LFS {
+		config = append(config, lfsConfig(req)...)
 	}
 	for i, c := range config {
 		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", i, c[0]), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", i, c[1]))
@@ -145,34 +179,43 @@ var causes = []struct {
 	words  *regexp.Regexp
 	reason contract.Reason
 	class  contract.Class
-	advice string // formatted with the sha and the URL
+	advice string // formatted with the sha, the URL, git's words, and where the URL is named
 }{
 	{regexp.MustCompile(`not our ref|couldn't find remote ref|unadvertised object|not a tree|non-commit|not a commit|no such remote ref`),
 		contract.ReasonCommitNotFound, contract.ClassConfig,
 		"commit %[1]s is not in %[2]s: check the sha, and that it was pushed there"},
-	{regexp.MustCompile(`could not read (Username|Password)|Authentication failed|returned error: (401|403)|HTTP 40[13]`),
+	{regexp.MustCompile(`Error downloading object: .* Object does not exist`),
+		contract.ReasonCheckoutFailed, contract.ClassConfig,
+		"a file of commit %[1]s is not on the Git LFS server of %[2]s: push it there with git lfs push --all"},
+	{regexp.MustCompile(`could not read (Username|Password)|Authentication (failed|required)|returned error: (401|403)|HTTP 40[13]`),
 		contract.ReasonAuthenticationFailed, contract.ClassConfig,
 		"%[2]s refused access: check that the token in the link's secret is there, valid, and may read the repository's contents"},
 	{regexp.MustCompile(`repository '.*' not found|Repository not found|returned error: (404|410)`),
 		contract.ReasonRepositoryNotFound, contract.ClassConfig,
-		"there is no repository %[2]s, or the token may not see it: check its name in the link, and the token's access"},
+		"there is no repository %[2]s, or the token may not see it: check its name in %[4]s, and the token's access"},
+	{regexp.MustCompile(`invalid path '`),
+		contract.ReasonCheckoutFailed, contract.ClassConfig,
+		"commit %[1]s of %[2]s has a path that git refuses to write, since it leads out of the working tree: remove it from the commit"},
 	{regexp.MustCompile(`certificate verif|SSL certificate problem`),
 		contract.ReasonCheckoutFailed, contract.ClassConfig,
 		"the certificate of %[2]s is not trusted: a cluster admin gives the manager the host's CA with --github-ca-file"},
 	{regexp.MustCompile(`returned error: 30\d|unable to update url base from redirection`),
 		contract.ReasonRepositoryNotFound, contract.ClassConfig,
-		"%[2]s has moved: put the repository's new name into the link (redirects are not followed, for the token's sake)"},
+		"%[2]s has moved: put the repository's new name into %[4]s (redirects are not followed, for the token's sake)"},
 }
 
 // explain says what a failed git means: who can do something about it, and what.
 func explain(err error, req request) contract.Report {
+	if known, ok := errors.AsType[*refusal](err); ok {
+		return known.report
+	}
 	var failed *gitError
 	if !errors.As(err, &failed) {
 		return agentFailed("run git: %v", err)
 	}
 	for _, c := range causes {
 		if c.words.MatchString(failed.stderr) {
-			return failure(c.class, c.reason, c.advice+" (git: %[3]s)", req.sha, req.url, lastWords(failed.stderr))
+			return failure(c.class, c.reason, c.advice+" (git: %[3]s)", req.sha, req.url, lastWords(failed.stderr), req.named)
 		}
 	}
 	return failure(contract.ClassInfra, contract.ReasonCheckoutFailed, "fetching %s of %s failed (git: %s)",
@@ -184,7 +227,8 @@ func lastWords(stderr string) string {
 	var said []string
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "fatal:") || strings.HasPrefix(line, "error:") || strings.HasPrefix(line, "remote:") {
+		if strings.HasPrefix(line, "fatal:") || strings.HasPrefix(line, "error:") || strings.HasPrefix(line, "remote:") ||
+			strings.HasPrefix(line, "Error downloading object:") || strings.HasPrefix(line, "batch response:") {
 			said = append(said, line)
 		}
 	}

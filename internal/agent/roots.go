@@ -17,8 +17,9 @@ import (
 const systemRoots = "/etc/ssl/certs/ca-certificates.crt"
 
 // writeRoots writes a file of the certificates that git shall trust: those that it trusts anyhow, and a bundle in PEM. It is ""
-// without a bundle. remove takes the file away. ci.sh does not see it: it is in no folder that the containers share.
-func writeRoots(bundle string) (file string, remove func(), err error) {
+// without a bundle. It is in the workspace, the one folder that can be written to whatever the image. remove takes it away, before
+// ci.sh is started.
+func writeRoots(control, bundle string) (file string, remove func(), err error) {
 	remove = func() {}
 	if bundle == "" {
 		return "", remove, nil
@@ -31,7 +32,7 @@ func writeRoots(bundle string) (file string, remove func(), err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", remove, fmt.Errorf("read the trusted certificates: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "katkit-ca-")
+	dir, err := os.MkdirTemp(control, "ca-")
 	if err != nil {
 		return "", remove, fmt.Errorf("make a folder for the trusted certificates: %w", err)
 	}

@@ -32,16 +32,16 @@ func PodPaths() Paths {
 // Main runs one subcommand of the agent and returns the exit code for the process. args are the words after the
 // program's name; the log goes to stdout.
 func Main(args []string, paths Paths, stdout, stderr io.Writer) int {
-	if len(args) == 1 {
-		switch args[0] {
-		case contract.CheckoutCommand:
-			return supervise(paths, stdout, stderr, checkout)
-		case contract.ExecCommand:
-			return supervise(paths, stdout, stderr, execute)
-		}
+	switch {
+	case len(args) == 1 && args[0] == contract.CheckoutCommand:
+		return supervise(paths, stdout, stderr, checkout)
+	case len(args) == 1 && args[0] == contract.ExecCommand:
+		return supervise(paths, stdout, stderr, execute)
+	case len(args) == 2 && args[0] == contract.InstallCommand:
+		return supervise(paths, stdout, stderr, func(_ Paths, log *logWriter) contract.Report { return install(args[1], log) })
 	}
-	fmt.Fprintf(stderr, "usage: katkit-agent %s|%s\nIt runs in a builder Pod that Katkit makes.\n",
-		contract.CheckoutCommand, contract.ExecCommand)
+	fmt.Fprintf(stderr, "usage: katkit-agent %s|%s|%s DIR\nIt runs in a builder Pod that Katkit makes.\n",
+		contract.CheckoutCommand, contract.ExecCommand, contract.InstallCommand)
 	return contract.ExitUsage
 }
 

@@ -1,15 +1,22 @@
 package contract
 
-// Containers of a builder Pod. They start together.
+// Version is that of all that this package says: variables, paths, the checkout's word, the spool. It grows when an agent of before
+// cannot take part any more. The Pod names the one that is needed in VarContract.
+const Version = 1
+
+// Containers of a builder Pod. They start together, but for AgentContainer, which comes before them where the agent cannot be
+// mounted.
 const (
+	AgentContainer    = "agent"    // agent image: runs `AgentBinary install AgentMountDir`
 	CheckoutContainer = "checkout" // agent image: runs `AgentBinary checkout`
-	BuildContainer    = "build"    // builder image: runs `AgentPath exec`
+	BuildContainer    = "build"    // builder image: runs `AgentPath exec`, or its own `AgentBinary exec`
 )
 
 // Subcommands of the agent.
 const (
 	CheckoutCommand = "checkout"
 	ExecCommand     = "exec"
+	InstallCommand  = "install" // followed by the folder
 )
 
 // Paths inside the containers of a builder Pod.
@@ -20,11 +27,11 @@ const (
 	SourceDir = WorkspaceDir + "/src"
 	// ControlDir is where checkout leaves its word for exec, and ci.sh its outputs, in the file that VarOutput names.
 	ControlDir = WorkspaceDir + "/.katkit"
-	// AgentMountDir is where the agent image is mounted, read-only, in the build container.
+	// AgentMountDir is where the agent image, or a copy of the agent, is mounted, read-only, in the build container.
 	AgentMountDir = "/katkit"
-	// AgentBinary is the agent in the agent image.
+	// AgentBinary is the agent in the agent image, and in a builder image that brings its own.
 	AgentBinary = "/katkit-agent"
-	// AgentPath is the agent as the build container sees it.
+	// AgentPath is the agent in AgentMountDir.
 	AgentPath = AgentMountDir + AgentBinary
 	// CredentialDir is a mounted Secret, in the checkout container only and optional: public repositories need none.
 	CredentialDir = "/var/run/katkit/credential"

@@ -40,8 +40,10 @@ const (
 	ReasonRepositoryNotFound   Reason = "RepositoryNotFound"   // no such repository, or the token may not see it
 	ReasonAuthenticationFailed Reason = "AuthenticationFailed" // the git server refused the token, or wants one
 	ReasonInvalidRequest       Reason = "InvalidRequest"       // a variable of the Pod is missing or malformed
+	ReasonInvalidSubmodule     Reason = "InvalidSubmodule"     // .gitmodules has a submodule that is not, or not so, brought
 	ReasonCheckoutFailed       Reason = "CheckoutFailed"       // git server or network failed; in the build container: checkout failed, for whatever cause
 	ReasonTerminated           Reason = "Terminated"           // told to stop from outside: Pod deleted, node drained, eviction
+	ReasonAgentMismatch        Reason = "AgentMismatch"        // the agent in the build container is of another Version than the Pod
 	ReasonAgentFailed          Reason = "AgentFailed"          // the agent could not do its work: disk, processes, a defect
 )
 
@@ -57,8 +59,10 @@ var classes = map[Reason][]Class{
 	ReasonRepositoryNotFound:   {ClassConfig},
 	ReasonAuthenticationFailed: {ClassConfig},
 	ReasonInvalidRequest:       {ClassConfig},
+	ReasonInvalidSubmodule:     {ClassConfig},
 	ReasonCheckoutFailed:       {ClassInfra, ClassConfig},
 	ReasonTerminated:           {ClassInfra},
+	ReasonAgentMismatch:        {ClassConfig},
 	ReasonAgentFailed:          {ClassInfra},
 }
 

@@ -2,7 +2,7 @@ package contract
 
 import "strings"
 
-// Variables that ci.sh sees. The manager sets all of them in the Pod; the agent adds VarOutput alone.
+// Variables that ci.sh sees. The manager sets them in the Pod; the agent adds VarOutput alone.
 const (
 	VarEnv          = "ENV"                 // the tenant's env, such as DEV
 	VarGitSHA       = "GIT_SHA"             // the commit, 40 hexadecimal digits
@@ -17,6 +17,7 @@ const (
 	VarBranch       = "KATKIT_BRANCH"       // branch of the commit, "" when unknown
 	VarPullRequest  = "KATKIT_PULL_REQUEST" // number of the pull request, "" when there is none
 	VarRepoURL      = "KATKIT_REPO_URL"     // URL to clone from, http or https, without credentials
+	VarCache        = "KATKIT_CACHE"        // folder of the link's cache; only where there is one
 	VarCI           = "CI"                  // "true"
 	VarKatkit       = "KATKIT"              // "true"
 )
@@ -32,6 +33,9 @@ var ownVariables = []string{VarEnv, VarCodePath, VarPhase, VarReplicaID, VarRepl
 // DefaultGraceSeconds when absent. It has to be below the Pod's terminationGracePeriodSeconds. ci.sh does not see it.
 const VarGraceSeconds = "KATKIT_GRACE_SECONDS"
 
+// VarContract tells `katkit-agent exec` the Version that it has to be of. ci.sh does not see it.
+const VarContract = "KATKIT_CONTRACT"
+
 // VarCABundle are certificates in PEM that `katkit-agent checkout` trusts beside those of its image, MaxCABundle bytes at
 // most. ci.sh does not see them.
 const VarCABundle = "KATKIT_CA_BUNDLE"
@@ -42,8 +46,8 @@ const MaxCABundle = 64 << 10
 // DefaultGraceSeconds fits the terminationGracePeriodSeconds that Kubernetes gives by default (30).
 const DefaultGraceSeconds = 25
 
-// ReservedVariable reports whether a repository may not set the variable: Katkit's own, those that steer git or the
-// dynamic linker, and PATH. Names are case-sensitive, as the environment is.
+// ReservedVariable reports whether a repository may not set the variable, unless it is a SettableVariable: Katkit's own, those
+// that steer git or the dynamic linker, and PATH. Names are case-sensitive, as the environment is.
 func ReservedVariable(name string) bool {
 	if name == "PATH" || name == VarKatkit {
 		return true

@@ -83,6 +83,10 @@ func address(url string) *v1alpha1.TenantRepoLink {
 	return linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.EnvironmentURL = url })
 }
 
+func cacheAt(cache v1alpha1.CacheSpec) *v1alpha1.TenantRepoLink {
+	return linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Builder.Cache = &cache })
+}
+
 func templates(types ...v1alpha1.PhaseType) []v1alpha1.PhaseTemplate {
 	var phases []v1alpha1.PhaseTemplate
 	for i, t := range types {
@@ -204,6 +208,13 @@ var _ = Describe("The API server, when somebody applies", func() {
 		}), "is Katkit's credential for GitHub, and never a variable of ci.sh: take another Secret in builder.envFrom"),
 		Entry("an unknown fleet", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Builder.Fleet = "Mars" }), `supported values: "Builder", "Tenant"`),
 
+		Entry("a cache without a claim", cacheAt(v1alpha1.CacheSpec{Path: "/cache"}), "spec.builder.cache.claimName"),
+		Entry("a cache at no absolute path", cacheAt(v1alpha1.CacheSpec{ClaimName: "c", Path: "cache"}), "spec.builder.cache.path"),
+		Entry("a cache over the whole image", cacheAt(v1alpha1.CacheSpec{ClaimName: "c", Path: "/"}), "spec.builder.cache.path"),
+		Entry("a cache by detours", cacheAt(v1alpha1.CacheSpec{ClaimName: "c", Path: "/x/../proc"}), "path has no '.' or '..' in it"),
+		Entry("a cache over the checkout", cacheAt(v1alpha1.CacheSpec{ClaimName: "c", Path: "/workspace/src"}), "path is none of Katkit's own folders"),
+		Entry("a cache over the agent", cacheAt(v1alpha1.CacheSpec{ClaimName: "c", Path: "/katkit"}), "path is none of Katkit's own folders"),
+
 		Entry("an execution without what to execute", phaseSpec(func(s *v1alpha1.PhaseSpec) { s.Execution = nil }), "a phase of type Execution, and no other, has execution"),
 		Entry("a deployment without what to deploy", phaseSpec(func(s *v1alpha1.PhaseSpec) { s.Type, s.Execution = "Deployment", nil }), "a phase of type Deployment, and no other, has deployment"),
 		Entry("a deployment that executes", phaseSpec(func(s *v1alpha1.PhaseSpec) { s.Type = "Deployment" }), "a phase of type Execution, and no other, has execution"),
@@ -221,6 +232,7 @@ var _ = Describe("The API server, when somebody applies", func() {
 		Entry("a run of 63 characters", aRun(func(r *v1alpha1.CIRun) { r.Name = strings.Repeat("r", 63) })),
 		Entry("one deployment among others", runSpec(func(s *v1alpha1.CIRunSpec) { s.Phases = templates("Execution", "Deployment", "Execution") })),
 		Entry("a link with a slash before its folder", folder("/api/v1/")),
+		Entry("a cache", cacheAt(v1alpha1.CacheSpec{ClaimName: "go-modules", Path: "/root/.cache/go build"})),
 		Entry("an address", address("http://app.example.com:8080/x?y=z")),
 		Entry("triggers", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
 			s.Triggers = v1alpha1.TriggersSpec{

@@ -49,8 +49,13 @@ type Limits struct {
 }
 
 // NewManager makes a manager with all controllers. options are those of controller-runtime; scheme, cache and
-// client are set here. GitHub is asked through factory.
-func NewManager(config *rest.Config, options ctrl.Options, factory *github.Factory, limits Limits) (ctrl.Manager, error) {
+// client are set here. GitHub is asked through factory. agent is how builder images get the agent; "": as the API server's version
+// allows.
+func NewManager(config *rest.Config, options ctrl.Options, factory *github.Factory, limits Limits, agent v1alpha1.AgentDelivery) (ctrl.Manager, error) {
+	agent, err := chooseDelivery(config, agent)
+	if err != nil {
+		return nil, err
+	}
 	scheme, err := Scheme()
 	if err != nil {
 		return nil, err
@@ -63,7 +68,7 @@ func NewManager(config *rest.Config, options ctrl.Options, factory *github.Facto
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	if err := addControllers(mgr, factory, limits); err != nil {
+	if err := addControllers(mgr, factory, limits, agent); err != nil {
 		return nil, err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -85,7 +90,7 @@ func cacheOptions() cache.Options {
 	}
 }
 
-func addControllers(mgr ctrl.Manager, factory *github.Factory, limits Limits) error {
+func addControllers(mgr ctrl.Manager, factory *github.Factory, limits Limits, agent v1alpha1.AgentDelivery) error {
 	core, err := corev1client.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("making the client for logs: %w", err)
@@ -98,7 +103,7 @@ func addControllers(mgr ctrl.Manager, factory *github.Factory, limits Limits) er
 	}
 	runs := &run.Controller{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pods: core, Source: opener, Turns: turns,
-		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers,
+		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers, AgentDelivery: agent,
 	}
 	phases := &phase.Controller{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Core: core, Source: opener, Turns: turns,

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/controller"
 	"katkit.dev/katkit/internal/github"
 )
@@ -32,6 +33,12 @@ type process struct {
 // startManager starts the manager as its own ServiceAccount. Like a new process it remembers nothing.
 func startManager() *process {
 	GinkgoHelper()
+	return startManagerWith("")
+}
+
+// startManagerWith starts a manager whose flag --agent-delivery says how builder images get the agent.
+func startManagerWith(agent v1alpha1.AgentDelivery) *process {
+	GinkgoHelper()
 	factory, err := github.NewFactory(github.Options{Hosts: []github.Host{host}, CABundle: []byte(caBundle())})
 	Expect(err).NotTo(HaveOccurred())
 	p := &process{wire: &wire{}, ended: make(chan error, 1)}
@@ -43,7 +50,7 @@ func startManager() *process {
 		// The names of controllers are unique in a process; here one process has several lives.
 		Controller:              config.Controller{SkipNameValidation: new(true)},
 		GracefulShutdownTimeout: new(10 * time.Second),
-	}, factory, controller.Limits{Workers: 4})
+	}, factory, controller.Limits{Workers: 4}, agent)
 	Expect(err).NotTo(HaveOccurred())
 	life, cancel := context.WithCancel(ctx)
 	p.cancel = cancel

@@ -2,7 +2,7 @@
 // an http.Handler: tests serve it with httptest, cmd/fakegithub serves it in a Pod.
 //
 //	/api/v3/...        the REST endpoints that Katkit uses, answering as GitHub's OpenAPI description says; see package openapi
-//	/owner/name.git    git's smart HTTP protocol, by git's own http-backend
+//	/owner/name.git    git's smart HTTP protocol, by git's own http-backend; below info/lfs downloads of Git LFS
 //	/_control/...      what a person would do on the web site, and faults; see [Control]
 //	/healthz           200 when it serves
 //

@@ -18,8 +18,12 @@ const maxPushBytes = 256 << 20
 // gitPath is owner/name, with or without .git, and a file of the smart protocol.
 var gitPath = regexp.MustCompile(`^/([^/]+/[^/]+?)(?:\.git)?/(info/refs|git-upload-pack|git-receive-pack)$`)
 
-// serveGit serves git's smart HTTP protocol, with the checks that GitHub makes.
+// serveGit serves git's smart HTTP protocol, and that of Git LFS, with the checks that GitHub makes.
 func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
+	if match := lfsPath.FindStringSubmatch(r.URL.Path); match != nil {
+		s.serveLFS(w, r, match[1], match[2])
+		return
+	}
 	match := gitPath.FindStringSubmatch(r.URL.Path)
 	if match == nil {
 		http.Error(w, "Not Found", http.StatusNotFound)

@@ -34,6 +34,10 @@ type File struct {
 	Executable bool   `json:"executable,omitempty"`
 	// Symlink: Content is the path that it points to.
 	Symlink bool `json:"symlink,omitempty"`
+	// Large: Content is kept by Git LFS, and the commit has its pointer.
+	Large bool `json:"large,omitempty"`
+	// Submodule is the sha of another repository's commit, in place of a file.
+	Submodule string `json:"submodule,omitempty"`
 }
 
 // Commit says what a new commit holds.
@@ -120,6 +124,9 @@ func (r *Repository) Commit(commit Commit) (sha string, err error) {
 	if commit.Author == "" {
 		commit.Author = "octocat"
 	}
+	if commit, err = r.keepLarge(commit); err != nil {
+		return "", fmt.Errorf("repository %s: %w", r.Name(), err)
+	}
 	r.write.Lock()
 	defer r.write.Unlock()
 	from, err := r.startOf(commit)
@@ -200,6 +207,10 @@ func fastImport(commit Commit, from string, now time.Time) io.Reader {
 		}
 		if file.Symlink {
 			mode = modeSymlink
+		}
+		if file.Submodule != "" {
+			fmt.Fprintf(&script, "M 160000 %s %s\n", file.Submodule, quotePath(path))
+			continue
 		}
 		fmt.Fprintf(&script, "M %s inline %s\ndata %d\n", mode, quotePath(path), len(file.Content))
 		script.Write(file.Content)

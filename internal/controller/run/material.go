@@ -24,7 +24,7 @@ import (
 // material reads what the Phases are made of: tenant, link, class, commit and files; as far as it came, where a problem or an error
 // is in the way. An error is one of the API server's; everything that a person can mend is a problem.
 func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases map[string]*v1alpha1.Phase) (*domain.Material, *problem.Problem, error) {
-	m := &domain.Material{}
+	m := &domain.Material{AgentDelivery: c.AgentDelivery}
 	cause, err := c.tenancy(ctx, run, m)
 	if cause != nil || err != nil {
 		return m, cause, err

@@ -8,6 +8,7 @@ package buildpod
 import (
 	"fmt"
 	"hash/fnv"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -59,6 +60,7 @@ func Build(phase *v1alpha1.Phase, attempt, replica int32, outputs []v1alpha1.Out
 			EnableServiceLinks:            new(false),
 			NodeSelector:                  execution.NodeSelector,
 			Tolerations:                   execution.Tolerations,
+			InitContainers:                initContainers(execution),
 			Containers:                    []corev1.Container{checkout(phase, caBundle), build(execution, replica, outputs)},
 			Volumes:                       volumes(phase, attempt),
 		},
@@ -82,19 +84,12 @@ func labels(phase *v1alpha1.Phase) map[string]string {
 func checkout(phase *v1alpha1.Phase, caBundle string) corev1.Container {
 	execution := phase.Spec.Execution
 	container := corev1.Container{
-		Name:    contract.CheckoutContainer,
-		Image:   execution.AgentImage,
-		Command: []string{contract.AgentBinary, contract.CheckoutCommand},
-		Env: []corev1.EnvVar{
-			{Name: contract.VarRepoURL, Value: execution.RepositoryURL},
-			{Name: contract.VarGitSHA, Value: phase.Spec.SHA},
-		},
-		VolumeMounts: []corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
-		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: new(false),
-			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		},
+		Name:            contract.CheckoutContainer,
+		Image:           execution.AgentImage,
+		Command:         []string{contract.AgentBinary, contract.CheckoutCommand},
+		Env:             checkoutEnvironment(phase),
+		VolumeMounts:    []corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
+		SecurityContext: agentSecurity(),
 	}
 	if caBundle != "" {
 		container.Env = append(container.Env, literal(contract.VarCABundle, caBundle))
@@ -110,14 +105,13 @@ func build(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1alpha1.
 	container := corev1.Container{
 		Name:    contract.BuildContainer,
 		Image:   execution.Image,
-		Command: []string{contract.AgentPath, contract.ExecCommand},
-		Env:     environment(execution, replica, outputs),
+		Command: []string{agentPath(execution), contract.ExecCommand},
+		Env:     append(environment(execution, replica, outputs), literal(contract.VarContract, strconv.Itoa(contract.Version))),
 		EnvFrom: wholeSources(execution),
-		VolumeMounts: []corev1.VolumeMount{
-			{Name: volumeWorkspace, MountPath: contract.WorkspaceDir},
-			{Name: volumeAgent, MountPath: contract.AgentMountDir, ReadOnly: true},
-		},
+		VolumeMounts: append([]corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
+			agentMounts(execution)...),
 	}
+	container.VolumeMounts = append(container.VolumeMounts, cacheMounts(execution)...)
 	if execution.Resources != nil {
 		container.Resources = *execution.Resources
 	}
@@ -126,10 +120,9 @@ func build(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1alpha1.
 
 func volumes(phase *v1alpha1.Phase, attempt int32) []corev1.Volume {
 	execution := phase.Spec.Execution
-	volumes := []corev1.Volume{
-		{Name: volumeWorkspace, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-		{Name: volumeAgent, VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: execution.AgentImage}}},
-	}
+	volumes := append([]corev1.Volume{{Name: volumeWorkspace, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+		agentVolumes(execution)...)
+	volumes = append(volumes, cacheVolumes(execution)...)
 	if execution.CredentialSecret != "" {
 		volumes = append(volumes, corev1.Volume{Name: volumeCredential, VolumeSource: corev1.VolumeSource{
 			Secret: &corev1.SecretVolumeSource{

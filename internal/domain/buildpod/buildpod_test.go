@@ -64,6 +64,17 @@ func TestBuild(t *testing.T) {
 		"credential": {change: func(e *v1alpha1.ExecutionSpec) {
 			e.CredentialSecret = "github"
 		}},
+		"checkout": {change: func(e *v1alpha1.ExecutionSpec) {
+			e.Fork = true
+			e.EnvDefaults = []v1alpha1.EnvVar{{Name: contract.VarFetchDepth, Value: "2"}, {Name: contract.VarLFS, Value: "true"}}
+			e.Env = append(e.Env, v1alpha1.BuilderEnvVar{Name: contract.VarFetchDepth, Value: "50"}, v1alpha1.BuilderEnvVar{Name: contract.VarSubmodules, Value: "$(ENV)"},
+				v1alpha1.BuilderEnvVar{Name: "KATKIT_TENANT", Value: "taskrunner"})
+		}},
+		"cache": {change: func(e *v1alpha1.ExecutionSpec) {
+			e.Cache = &v1alpha1.CacheSpec{ClaimName: "go-modules", Path: "/cache"}
+		}},
+		"init-container": {change: func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = v1alpha1.AgentByInitContainer }},
+		"builder-image":  {change: func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = v1alpha1.AgentInBuilderImage }},
 		"placed": {replica: 2, change: func(e *v1alpha1.ExecutionSpec) {
 			e.Parallelism = 3
 			e.NodeSelector = map[string]string{"fleet": "builder", v1alpha1.LabelAllocationTag: "gpu"}
@@ -191,7 +202,9 @@ func TestOutputsOfEarlierPhases(t *testing.T) {
 			pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.Env = c.env }), 1, 0, c.outputs, "")
 			var got []string
 			for _, variable := range pod.Spec.Containers[1].Env {
-				got = append(got, variable.Name+"="+variable.Value)
+				if variable.Name != contract.VarContract { // which is for the agent
+					got = append(got, variable.Name+"="+variable.Value)
+				}
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

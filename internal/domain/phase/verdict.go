@@ -50,7 +50,10 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 		return v
 	}
 	build, checkout := containerState(pod, contract.BuildContainer), containerState(pod, contract.CheckoutContainer)
+	agent := containerState(pod, contract.AgentContainer).Terminated
 	switch {
+	case agent != nil && agent.ExitCode != 0:
+		return judgeAgentImage(contract.AgentContainer, agent)
 	case build.Terminated != nil:
 		return judgeBuild(pod, build.Terminated, checkout.Terminated)
 	case pod.Status.Phase == corev1.PodFailed:
@@ -58,16 +61,19 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 		v.started = buildRuns(pod) || lost(pod)
 		return v
 	case checkout.Terminated != nil && checkout.Terminated.ExitCode != 0 && build.Running == nil:
-		return judgeCheckout(checkout.Terminated)
+		return judgeAgentImage(contract.CheckoutContainer, checkout.Terminated)
 	case checkoutKilled(checkout.Terminated):
-		return judgeCheckout(checkout.Terminated)
+		return judgeAgentImage(contract.CheckoutContainer, checkout.Terminated)
 	}
-	for _, name := range []string{contract.BuildContainer, contract.CheckoutContainer} {
+	for _, name := range []string{contract.BuildContainer, contract.CheckoutContainer, contract.AgentContainer} {
 		if waiting := containerState(pod, name).Waiting; waiting != nil {
 			if v, decided := judgeWaiting(pod, name, waiting, now); decided {
 				return v
 			}
 		}
+	}
+	if v, missing := judgeCache(pod, now); missing {
+		return v
 	}
 	return verdict{waitingFor: waitingFor(pod, build), unscheduled: unscheduled(pod, now)}
 }
@@ -101,6 +107,9 @@ func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminate
 		keepLog: !report.LogComplete(), tailLines: report.Log.TailLines, outputs: report.Outputs,
 		started: !report.StartTime.IsZero(),
 	}
+	if report.Reason == contract.ReasonAgentMismatch {
+		report.Message += ". " + fittingAgent(pod)
+	}
 	if !report.Succeeded() {
 		v.problem = &problem.Problem{Class: v1alpha1.FailureClass(report.Class), Reason: string(report.Reason), Message: report.Message}
 	}
@@ -129,6 +138,9 @@ func judgeWithoutReport(pod *corev1.Pod, build *corev1.ContainerStateTerminated)
 	case "StartError", "ContainerCannotRun":
 		class, reason = v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig
 		message = "the build container cannot be started: " + build.Message
+		if bringsAgent(pod) {
+			message += ". " + fittingAgent(pod) + ", or leave builder.agentInImage of the link out"
+		}
 	}
 	v := ended(class, reason, message)
 	v.started = reason != v1alpha1.ReasonContainerConfig
@@ -137,13 +149,13 @@ func judgeWithoutReport(pod *corev1.Pod, build *corev1.ContainerStateTerminated)
 	return v
 }
 
-// judgeCheckout reads the end of a checkout that failed where the build container cannot tell of it.
-func judgeCheckout(checkout *corev1.ContainerStateTerminated) verdict {
-	if report, err := contract.ParseReport([]byte(checkout.Message)); err == nil && !report.Succeeded() {
+// judgeAgentImage reads the end of a container of the agent image that failed where the build container cannot tell of it.
+func judgeAgentImage(name string, lived *corev1.ContainerStateTerminated) verdict {
+	if report, err := contract.ParseReport([]byte(lived.Message)); err == nil && !report.Succeeded() {
 		return ended(v1alpha1.FailureClass(report.Class), string(report.Reason), report.Message)
 	}
 	return ended(v1alpha1.FailureInfra, string(contract.ReasonCheckoutFailed),
-		fmt.Sprintf("the checkout container ended with code %d (%s) and without a report", checkout.ExitCode, checkout.Reason))
+		fmt.Sprintf("the %s container ended with code %d (%s) and without a report", name, lived.ExitCode, lived.Reason))
 }
 
 // checkoutKilled: no word of it will reach the build container, which would wait for nothing.
@@ -193,21 +205,20 @@ func lost(pod *corev1.Pod) bool {
 }
 
 func limitsMemory(pod *corev1.Pod) bool {
-	for i := range pod.Spec.Containers {
-		if pod.Spec.Containers[i].Name == contract.BuildContainer {
-			return !pod.Spec.Containers[i].Resources.Limits.Memory().IsZero()
-		}
-	}
-	return false
+	limits := container(pod, contract.BuildContainer).Resources.Limits
+	return !limits.Memory().IsZero()
 }
 
-func image(pod *corev1.Pod, container string) string {
-	for i := range pod.Spec.Containers {
-		if pod.Spec.Containers[i].Name == container {
-			return pod.Spec.Containers[i].Image
+func image(pod *corev1.Pod, name string) string { return container(pod, name).Image }
+
+// container is the one of a name; an empty one where there is none.
+func container(pod *corev1.Pod, name string) corev1.Container {
+	for _, c := range slices.Concat(pod.Spec.Containers, pod.Spec.InitContainers) {
+		if c.Name == name {
+			return c
 		}
 	}
-	return ""
+	return corev1.Container{}
 }
 
 func imageMessage(waiting *corev1.ContainerStateWaiting) string {
@@ -217,10 +228,8 @@ func imageMessage(waiting *corev1.ContainerStateWaiting) string {
 
 // waitingFor says in words what a Pod that has not ended is about.
 func waitingFor(pod *corev1.Pod, build corev1.ContainerState) string {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
-			return "the builder Pod is not scheduled: " + condition.Message
-		}
+	if why := unschedulable(pod); why != "" {
+		return "the builder Pod is not scheduled: " + why
 	}
 	if build.Running == nil {
 		return "the builder Pod is starting"
@@ -233,7 +242,7 @@ func buildRuns(pod *corev1.Pod) bool {
 }
 
 func containerState(pod *corev1.Pod, name string) corev1.ContainerState {
-	for _, status := range pod.Status.ContainerStatuses {
+	for _, status := range slices.Concat(pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses) {
 		if status.Name == name {
 			return status.State
 		}

@@ -30,6 +30,9 @@ func environment(m Material, template v1alpha1.PhaseTemplate, run string) []v1al
 		{Name: contract.VarCI, Value: "true"},
 		{Name: contract.VarKatkit, Value: "true"},
 	}
+	if cache := cache(m); cache != nil {
+		own = append(own, v1alpha1.EnvVar{Name: contract.VarCache, Value: cache.Path})
+	}
 	phase := []v1alpha1.EnvVar{{Name: contract.VarPhase, Value: template.Name}}
 	env := m.Link.Spec.Builder.DeepCopy().Env
 	if m.Commit.Fork {

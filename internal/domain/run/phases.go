@@ -58,6 +58,8 @@ type Material struct {
 	Class    *v1alpha1.BuilderClass
 	Commit   Commit
 	CloneURL string
+	// AgentDelivery is how the cluster brings the agent to a builder image that has none.
+	AgentDelivery v1alpha1.AgentDelivery
 	// CredentialKind is what the link's Secret holds; "" without one.
 	CredentialKind v1alpha1.CredentialKind
 	Workflow       Workflow
@@ -137,9 +139,12 @@ func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha
 	spec := &v1alpha1.ExecutionSpec{
 		Image:         cmp.Or(template.Image, builder.Image, m.Class.Spec.Image),
 		AgentImage:    m.Class.Spec.AgentImage,
+		AgentDelivery: m.AgentDelivery,
 		RepositoryURL: m.CloneURL,
 		EnvDefaults:   defaults(m.Class),
 		EnvFrom:       wholeSources(m),
+		Fork:          m.Commit.Fork,
+		Cache:         cache(m),
 		Env:           environment(m, template, run),
 		Parallelism:   max(template.Parallelism, 1),
 		FailFast:      template.FailFast == nil || *template.FailFast,
@@ -149,6 +154,9 @@ func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha
 		CarriedOutputs:     slices.Clone(m.Outputs),
 
 		Resources: cmp.Or(builder.Resources, m.Class.Spec.Resources).DeepCopy(),
+	}
+	if builder.AgentInImage {
+		spec.AgentDelivery = v1alpha1.AgentInBuilderImage
 	}
 	if m.Link.Spec.SecretRef != nil {
 		spec.CredentialSecret, spec.CredentialKind = m.Link.Spec.SecretRef.Name, m.CredentialKind
@@ -176,6 +184,15 @@ func timeout(asked *metav1.Duration, otherwise time.Duration, limit *metav1.Dura
 		result.Duration = min(result.Duration, limit.Duration)
 	}
 	return &result
+}
+
+// cache is the link's. A stranger has none: what a fork leaves there, every later build would trust.
+func cache(m Material) *v1alpha1.CacheSpec {
+	asked := m.Link.Spec.Builder.Cache
+	if asked == nil || m.Commit.Fork {
+		return nil
+	}
+	return &v1alpha1.CacheSpec{ClaimName: asked.ClaimName, Path: cmp.Or(asked.Path, v1alpha1.DefaultCachePath)}
 }
 
 func sorted(phases []v1alpha1.PhaseTemplate) []v1alpha1.PhaseTemplate {

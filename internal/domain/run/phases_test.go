@@ -2,6 +2,7 @@ package run_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -133,6 +134,46 @@ func TestEnvironment(t *testing.T) {
 	}
 	if len(list) != len(want) {
 		t.Errorf("%d variables of %d names: the API takes each name once", len(list), len(want))
+	}
+}
+
+func TestCacheOfALink(t *testing.T) {
+	for name, c := range map[string]struct {
+		asked *v1alpha1.CacheSpec
+		fork  bool
+		want  *v1alpha1.CacheSpec
+	}{
+		"none":                          {},
+		"where it is unless one says":   {asked: &v1alpha1.CacheSpec{ClaimName: "c"}, want: &v1alpha1.CacheSpec{ClaimName: "c", Path: "/cache"}},
+		"where the link wants it":       {asked: &v1alpha1.CacheSpec{ClaimName: "c", Path: "/go"}, want: &v1alpha1.CacheSpec{ClaimName: "c", Path: "/go"}},
+		"never for a stranger's commit": {asked: &v1alpha1.CacheSpec{ClaimName: "c"}, fork: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMaterial(template("BUILD", 0, v1alpha1.PhaseExecution))
+			m.Link.Spec.Builder.Cache, m.Commit.Fork = c.asked, c.fork
+			got := run.BuildPhases(newRun(), *m)[0].Spec.Execution
+			if diff := cmp.Diff(c.want, got.Cache); diff != "" || got.Fork != c.fork {
+				t.Errorf("fork %t, cache (-want +got)\n%s", got.Fork, diff)
+			}
+			told := slices.IndexFunc(got.Env, func(v v1alpha1.BuilderEnvVar) bool { return v.Name == contract.VarCache })
+			if (told >= 0) != (c.want != nil) || told >= 0 && got.Env[told].Value != c.want.Path {
+				t.Errorf("ci.sh is told %v", got.Env)
+			}
+		})
+	}
+}
+
+func TestAgentDelivery(t *testing.T) {
+	for _, clusters := range []v1alpha1.AgentDelivery{v1alpha1.AgentByImageVolume, v1alpha1.AgentByInitContainer} {
+		m := newMaterial(template("BUILD", 0, v1alpha1.PhaseExecution))
+		m.AgentDelivery = clusters
+		if got := run.BuildPhases(newRun(), *m)[0].Spec.Execution.AgentDelivery; got != clusters {
+			t.Errorf("got %s, want %s", got, clusters)
+		}
+		m.Link.Spec.Builder.AgentInImage = true
+		if got := run.BuildPhases(newRun(), *m)[0].Spec.Execution.AgentDelivery; got != v1alpha1.AgentInBuilderImage {
+			t.Errorf("got %s where the image has it", got)
+		}
 	}
 }
 

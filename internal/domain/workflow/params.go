@@ -8,6 +8,7 @@ import (
 
 	"github.com/tailscale/hujson"
 
+	"katkit.dev/katkit/internal/contract"
 	"katkit.dev/katkit/internal/domain/diagnostic"
 )
 
@@ -17,10 +18,13 @@ var ownNames = []string{"ENV", "CODE_PATH", "REPLICA_ID", "REPLICA_COUNT", "CI",
 
 // CheckParamName returns an error when a repository may not set the variable
 // name: it is no shell variable's name, or it is PATH or begins with KATKIT_,
-// LD_ or GIT_ (design.md §5).
+// LD_ or GIT_ (design.md §5) and is none of those that ask something of the checkout.
 func CheckParamName(name string) error {
 	if !isVariableName(name) {
 		return errors.New("not a variable's name: use letters, digits and _, not a digit first")
+	}
+	if contract.SettableVariable(name) {
+		return nil
 	}
 	for _, prefix := range []string{"KATKIT_", "LD_", "GIT_"} {
 		if strings.HasPrefix(name, prefix) {
@@ -87,6 +91,9 @@ func addParam(params []Param, written string, at func(diagnostic.Severity, strin
 	case len(value) > MaxValueLength:
 		at(diagnostic.Error, "BuildParams: a value may have %d bytes at most: shorten it, or keep it in a file of the repository", MaxValueLength)
 		return params
+	case checkoutVariable(name, value) != nil:
+		at(diagnostic.Error, "BuildParams: %s", checkoutVariable(name, value))
+		return params
 	case slices.Contains(ownNames, name):
 		at(diagnostic.Warning, "BuildParams: Katkit sets %s itself, this value is ignored: remove it", name)
 		return params
@@ -97,4 +104,15 @@ func addParam(params []Param, written string, at func(diagnostic.Severity, strin
 		return params
 	}
 	return append(params, Param{Name: name, Value: value})
+}
+
+// checkoutVariable returns an error when a variable asks the checkout for something that there is not.
+func checkoutVariable(name, value string) error {
+	_, err := contract.ParseCheckoutOptions(func(asked string) string {
+		if asked == name {
+			return value
+		}
+		return ""
+	})
+	return err
 }

@@ -261,11 +261,26 @@ func TestSlug(t *testing.T) {
 func TestCheckParamName(t *testing.T) {
 	for name, allowed := range map[string]bool{
 		"PHASE": true, "foo_1": true, "_": true, "PATHS": true, "GIT": true, "LDFLAGS": true, "KATKITX": true, "path": true,
+		"KATKIT_FETCH_DEPTH": true, "KATKIT_SUBMODULES": true, "KATKIT_LFS": true,
 		"PATH": false, "GIT_SHA": false, "LD_PRELOAD": false, "KATKIT_RUN": false,
 		"": false, "1A": false, "A-B": false, "A B": false, "Ü": false, "A\x00": false, strings.Repeat("A", 256): false,
 	} {
 		if err := workflow.CheckParamName(name); (err == nil) != allowed {
 			t.Errorf("CheckParamName(%q) = %v, want allowed %t", name, err, allowed)
 		}
+	}
+}
+
+func TestVariablesOfTheCheckout(t *testing.T) {
+	parse := func(params string) (workflow.Workflow, bool) {
+		file := workflow.Parse("katkitconfig.js", []byte(`[{"EnvName": "DEV", "WorkFlow": [{"Name": "B", "PhaseType": 4, "BuildParams": "`+params+`"}]}]`))
+		chosen, problems, _ := file.ForEnv("DEV")
+		return chosen, problems.HasErrors()
+	}
+	if chosen, failed := parse("KATKIT_FETCH_DEPTH=0, KATKIT_SUBMODULES=recursive"); failed || len(chosen.Phases[0].Params) != 2 {
+		t.Errorf("%+v", chosen)
+	}
+	if _, failed := parse("KATKIT_FETCH_DEPTH=all"); !failed {
+		t.Error("a depth of all is taken")
 	}
 }

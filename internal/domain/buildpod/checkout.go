@@ -1,0 +1,39 @@
+package buildpod
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
+)
+
+// checkoutEnvironment says which commit is checked out, and what more is asked for.
+func checkoutEnvironment(phase *v1alpha1.Phase) []corev1.EnvVar {
+	env := []corev1.EnvVar{
+		{Name: contract.VarRepoURL, Value: phase.Spec.Execution.RepositoryURL},
+		{Name: contract.VarGitSHA, Value: phase.Spec.SHA},
+	}
+	if phase.Spec.Execution.Fork {
+		env = append(env, literal(contract.VarFork, "true"))
+	}
+	return append(env, asked(phase.Spec.Execution)...)
+}
+
+// asked are the variables that are for the checkout, those of the class where nothing else has them.
+func asked(execution *v1alpha1.ExecutionSpec) []corev1.EnvVar {
+	var env []corev1.EnvVar
+	set := map[string]bool{}
+	for _, variable := range execution.Env {
+		if contract.SettableVariable(variable.Name) {
+			entry := variableOf(variable)
+			entry.Name = variable.Name // no masking there, and so no mark
+			env, set[variable.Name] = append(env, entry), true
+		}
+	}
+	for _, variable := range execution.EnvDefaults {
+		if contract.SettableVariable(variable.Name) && !set[variable.Name] {
+			env = append(env, literal(variable.Name, variable.Value))
+		}
+	}
+	return env
+}

@@ -1,0 +1,65 @@
+package buildpod
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
+)
+
+// How the agent gets into the build container:
+//
+//	ImageVolume     volume agent: the agent image             mounted at AgentMountDir
+//	InitContainer   volume agent: a folder that it fills      mounted at AgentMountDir
+//	BuilderImage    -                                         it is there already
+
+// agentPath is the agent as the build container sees it.
+func agentPath(execution *v1alpha1.ExecutionSpec) string {
+	if execution.AgentDelivery == v1alpha1.AgentInBuilderImage {
+		return contract.AgentBinary
+	}
+	return contract.AgentPath
+}
+
+func agentMounts(execution *v1alpha1.ExecutionSpec) []corev1.VolumeMount {
+	if execution.AgentDelivery == v1alpha1.AgentInBuilderImage {
+		return nil
+	}
+	return []corev1.VolumeMount{{Name: volumeAgent, MountPath: contract.AgentMountDir, ReadOnly: true}}
+}
+
+func agentVolumes(execution *v1alpha1.ExecutionSpec) []corev1.Volume {
+	volume := corev1.Volume{Name: volumeAgent}
+	switch execution.AgentDelivery {
+	case v1alpha1.AgentInBuilderImage:
+		return nil
+	case v1alpha1.AgentByInitContainer:
+		volume.EmptyDir = &corev1.EmptyDirVolumeSource{}
+	default:
+		volume.Image = &corev1.ImageVolumeSource{Reference: execution.AgentImage}
+	}
+	return []corev1.Volume{volume}
+}
+
+// initContainers copy the agent where it cannot be mounted. The agent copies itself: its image need not have a shell.
+func initContainers(execution *v1alpha1.ExecutionSpec) []corev1.Container {
+	if execution.AgentDelivery != v1alpha1.AgentByInitContainer {
+		return nil
+	}
+	return []corev1.Container{{
+		Name:            contract.AgentContainer,
+		Image:           execution.AgentImage,
+		Command:         []string{contract.AgentBinary, contract.InstallCommand, contract.AgentMountDir},
+		VolumeMounts:    []corev1.VolumeMount{{Name: volumeAgent, MountPath: contract.AgentMountDir}},
+		SecurityContext: agentSecurity(),
+	}}
+}
+
+// agentSecurity is that of the containers of the agent image.
+func agentSecurity() *corev1.SecurityContext {
+	return &corev1.SecurityContext{
+		AllowPrivilegeEscalation: new(false),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+}

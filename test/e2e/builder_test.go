@@ -1,0 +1,120 @@
+package e2e
+
+import (
+	"context"
+	"maps"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/test/fakegithub"
+)
+
+var _ = Describe("A checkout", func() {
+	It("brings history, submodules and large files where the phase asks for them", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		lib := newUnreleased(ctx, map[string]string{"version": "wanted"})
+		wanted := lib.sha
+		lib.commit(ctx, fakegithub.Commit{Message: "newer", Files: fakegithub.Texts(map[string]string{"version": "newer"})})
+		files := fakegithub.Texts(map[string]string{
+			"ci.sh": script(`echo "$PHASE: $(git rev-list --count HEAD) commits, lib $(cat lib/version 2>/dev/null || echo none), $(head -c 7 large.bin)"`),
+			configFile: workflow(phase{Name: "PLAIN", PhaseType: 4},
+				phase{Name: "MORE", PhaseType: 4, BuildParams: "KATKIT_FETCH_DEPTH=2, KATKIT_SUBMODULES=true, KATKIT_LFS=true"},
+				phase{Name: "ALL", PhaseType: 4, BuildParams: "KATKIT_FETCH_DEPTH=0, KATKIT_SUBMODULES=recursive"}),
+			".gitmodules":    "[submodule \"lib\"]\n\tpath = lib\n\turl = ../" + lib.name[len("e2e-"+suite.id+"/"):] + ".git\n",
+			".gitattributes": "*.bin filter=lfs -text\n",
+		})
+		maps.Copy(files, map[string]fakegithub.File{
+			"lib":       {Submodule: wanted},
+			"large.bin": {Content: []byte("content"), Large: true},
+		})
+		r := newRepositoryOf(ctx, files)
+		for range 2 {
+			r.commit(ctx, fakegithub.Commit{Message: "again"})
+		}
+		phases := phasesOf(ctx, succeeded(ctx, t.runOf(ctx, r)))
+		Expect(logOf(ctx, phases["PLAIN"])).To(Equal("PLAIN: 1 commits, lib none, version\n"))
+		Expect(logOf(ctx, phases["MORE"])).To(Equal("MORE: 2 commits, lib wanted, content\n"))
+		Expect(logOf(ctx, phases["ALL"])).To(Equal("ALL: 3 commits, lib wanted, version\n"))
+	})
+})
+
+var _ = Describe("A builder image", func() {
+	It("gets the agent by an init container where the manager is told so", Serial, func(ctx SpecContext) {
+		Expect(suite.Katkit(ctx, suite.images, "--agent-delivery=init-container")).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(suite.Katkit(ctx, suite.images)).To(Succeed()) })
+		t := newTenant(ctx, "DEV")
+		run := succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": script("ls /katkit", "touch /katkit/x 2>/dev/null || echo read-only"), configFile: workflow(build)})))
+		phase := phasesOf(ctx, run)["BUILD"]
+		Expect(phase.Spec.Execution.AgentDelivery).To(Equal(v1alpha1.AgentByInitContainer))
+		Expect(logOf(ctx, phase)).To(Equal("katkit-agent\nread-only\n"))
+		Expect(suite.pods.ofRun(run)).To(ConsistOf(HaveField("Spec.InitContainers", HaveLen(1))))
+	})
+
+	It("may bring its own agent, and is told how to when it has none", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		runIn := func(image string) *v1alpha1.CIRun {
+			r := newRepository(ctx, map[string]string{"ci.sh": script("test ! -e /katkit", "echo mine"), configFile: workflow(build)})
+			return t.runOf(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.AgentInImage, link.Builder.Image = true, image })
+		}
+		run := succeeded(ctx, runIn(suite.images.Builder))
+		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("mine\n"))
+
+		expectPhaseFailed(ctx, runIn(suite.images.GitHub), "BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig,
+			"COPY --from="+suite.images.Agent+" /katkit-agent /katkit-agent")
+	})
+
+	It("has the link's cache, which what was left there outlives", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		claim := t.cache(ctx)
+		runWith := func(claim string) *v1alpha1.CIRun {
+			r := newRepository(ctx, map[string]string{
+				"ci.sh":    script(`cat "$KATKIT_CACHE/seen" 2>/dev/null || echo nothing`, `echo "$PHASE" >"$KATKIT_CACHE/seen"`),
+				configFile: workflow(build, verify),
+			})
+			return t.runOf(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) {
+				link.Builder.Cache = &v1alpha1.CacheSpec{ClaimName: claim, Path: "/var/cache/build"}
+			})
+		}
+		phases := phasesOf(ctx, succeeded(ctx, runWith(claim)))
+		Expect(logOf(ctx, phases["BUILD"])).To(Equal("nothing\n"))
+		Expect(logOf(ctx, phases["VERIFY"])).To(Equal("BUILD\n"))
+		Expect(phases["BUILD"].Spec.Execution.Env).To(ContainElement(v1alpha1.EnvVar{Name: contract.VarCache, Value: "/var/cache/build"}))
+
+		By("naming the claim that is not there, long before the Pod has waited for a node for too long")
+		expectPhaseFailed(ctx, runWith("no-such-claim"), "BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonCacheNotFound, "PersistentVolumeClaim "+t.namespace+"/no-such-claim")
+	})
+})
+
+// cache makes a claim of the tenant, on a volume that is a folder of the node, and returns its name.
+func (t *tenant) cache(ctx context.Context) string {
+	GinkgoHelper()
+	const name = "cache"
+	size := corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}
+	volume := &corev1.PersistentVolume{
+		ObjectMeta: metav1.ObjectMeta{Name: t.namespace},
+		Spec: corev1.PersistentVolumeSpec{
+			Capacity: size, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimRetain,
+			ClaimRef:                      &corev1.ObjectReference{Namespace: t.namespace, Name: name},
+			PersistentVolumeSource: corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{
+				Path: "/tmp/" + t.namespace + "-cache", Type: new(corev1.HostPathDirectoryOrCreate),
+			}},
+		},
+	}
+	Expect(suite.Client.Create(ctx, volume)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) { Expect(suite.Client.Delete(ctx, volume)).To(Succeed()) })
+	Expect(suite.Client.Create(ctx, &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: name},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}, StorageClassName: new(""), VolumeName: t.namespace,
+			Resources: corev1.VolumeResourceRequirements{Requests: size},
+		},
+	})).To(Succeed())
+	return name
+}
