@@ -170,6 +170,12 @@ func judgeWaiting(pod *corev1.Pod, container string, waiting *corev1.ContainerSt
 		}
 		return verdict{waitingFor: imageMessage(waiting), recheck: left}, true
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+		if strings.Contains(waiting.Message, "non-root") || strings.Contains(waiting.Message, "runAsNonRoot") { // the kubelet's words for the same
+			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig, fmt.Sprintf(
+				"a container of the builder Pod may not run as root, by the BuilderClass's podSecurity, and image %s does: %s. "+
+					"Give the image a USER other than root, by number, or use a BuilderClass whose podSecurity is Baseline",
+				image(pod, container), waiting.Message)), true
+		}
 		if left <= 0 {
 			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig,
 				"a container of the builder Pod cannot be made: "+waiting.Message), true
