@@ -66,7 +66,7 @@ func resources(link *corev1.ResourceRequirements, class v1alpha1.BuilderClassSpe
 		setLimit(result, corev1.ResourceMemory, larger(defaultMemoryLimit, result.Requests[corev1.ResourceMemory]))
 	}
 	limit := storageLimit(class)
-	if asked, set := result.Limits[corev1.ResourceEphemeralStorage]; set {
+	if asked, set := result.Limits[corev1.ResourceEphemeralStorage]; set && !asked.IsZero() {
 		limit = smaller(limit, asked)
 	}
 	setLimit(result, corev1.ResourceEphemeralStorage, limit)
