@@ -56,6 +56,7 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 	case pod.Status.Phase == corev1.PodFailed:
 		v := ended(v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed, podFailure(pod))
 		v.started = buildRuns(pod) || lost(pod)
+		blameDisk(pod, v.problem)
 		return v
 	case checkout.Terminated != nil && checkout.Terminated.ExitCode != 0 && build.Running == nil:
 		return judgeCheckout(checkout.Terminated)
@@ -111,8 +112,17 @@ func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminate
 		case pod.DeletionTimestamp != nil:
 			v.problem.Message += "; the builder Pod was being deleted"
 		}
+		blameDisk(pod, v.problem)
 	}
 	return v
+}
+
+// blameDisk makes the eviction of a Pod that wrote more than it may the build's own failure. That the node's disk is full is none.
+func blameDisk(pod *corev1.Pod, cause *problem.Problem) {
+	if pod.Status.Reason == "Evicted" && strings.Contains(pod.Status.Message, "exceed") {
+		cause.Class = v1alpha1.FailureUser
+		cause.Message = strings.TrimRight(cause.Message, ". ") + ". Write less, or ask a cluster admin for a higher ephemeralStorageLimit of the BuilderClass"
+	}
 }
 
 func judgeWithoutReport(pod *corev1.Pod, build *corev1.ContainerStateTerminated) verdict {
