@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,10 +26,21 @@ func (c *Controller) class(ctx context.Context, link *v1alpha1.TenantRepoLink, l
 	return builderclass.CheckImage(class, link.Spec.Builder.Image, "builder.image of TenantRepoLink "+link.Name), nil
 }
 
-// linksOf finds the links that a BuilderClass may be the one of.
+// linksOf finds the links that a change of a BuilderClass means something to: those that it stands in the way of, or did.
 func (c *Controller) linksOf(ctx context.Context, class client.Object) []ctrl.Request {
 	return c.requests(ctx, func(link *v1alpha1.TenantRepoLink) bool {
-		name := link.Spec.Builder.ClassName
-		return name == "" || name == class.GetName()
+		if name := link.Spec.Builder.ClassName; name != "" && name != class.GetName() {
+			return false
+		}
+		ready := meta.FindStatusCondition(link.Status.Conditions, v1alpha1.ConditionReady)
+		if ready == nil || builderclass.Explains(ready.Reason) {
+			return true
+		}
+		namespace, err := c.namespace(ctx, link.Namespace)
+		if err != nil {
+			return true // which will say so
+		}
+		cause, err := c.class(ctx, link, namespace.Labels)
+		return cause != nil || err != nil
 	})
 }

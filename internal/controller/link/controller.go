@@ -128,10 +128,9 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 // observe reads what a link is about. The repository is nil when it could not be opened.
 func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink) (domain.Observation, *source.Repository, error) {
 	observation := domain.Observation{Link: link}
-	var namespace metav1.PartialObjectMetadata
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if err := c.Client.Get(ctx, types.NamespacedName{Name: link.Namespace}, &namespace); err != nil {
-		return observation, nil, fmt.Errorf("reading namespace %s: %w", link.Namespace, err)
+	namespace, err := c.namespace(ctx, link.Namespace)
+	if err != nil {
+		return observation, nil, err
 	}
 	if namespace.Labels[v1alpha1.LabelTenant] == "" {
 		observation.Problem = domain.NotATenant(link.Namespace)
@@ -152,6 +151,15 @@ func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink)
 	tellRemaining(link, observation.RateLimit)
 	observation.Problem = cause
 	return observation, repository, nil
+}
+
+func (c *Controller) namespace(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := c.Client.Get(ctx, types.NamespacedName{Name: name}, namespace); err != nil {
+		return nil, fmt.Errorf("reading namespace %s: %w", name, err)
+	}
+	return namespace, nil
 }
 
 func (c *Controller) write(ctx context.Context, link *v1alpha1.TenantRepoLink, status v1alpha1.TenantRepoLinkStatus) error {

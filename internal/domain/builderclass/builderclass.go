@@ -27,6 +27,15 @@ func Choose(link *v1alpha1.TenantRepoLink, namespace labels.Set, classes []v1alp
 	return offer.byDefault()
 }
 
+// Explains tells whether a problem of this reason is one of Choose or CheckImage.
+func Explains(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonNoBuilderClass, v1alpha1.ReasonSeveralDefaultClasses, v1alpha1.ReasonBuilderClassNotAllowed, v1alpha1.ReasonImageNotAllowed:
+		return true
+	}
+	return false
+}
+
 // offer is what there is for a namespace.
 type offer struct {
 	namespace        string

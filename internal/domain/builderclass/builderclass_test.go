@@ -63,7 +63,7 @@ func TestChoose(t *testing.T) {
 				}
 				return
 			}
-			if got != nil || cause == nil || cause.Reason != c.reason || cause.Transient {
+			if got != nil || cause == nil || cause.Reason != c.reason || cause.Transient || !builderclass.Explains(cause.Reason) {
 				t.Fatalf("got %+v, %v; want %s", got, cause, c.reason)
 			}
 			for _, text := range c.texts {

@@ -76,7 +76,7 @@ func TestCheckImage(t *testing.T) {
 				}
 				return
 			}
-			if cause == nil || cause.Reason != v1alpha1.ReasonImageNotAllowed || cause.Transient {
+			if cause == nil || cause.Reason != v1alpha1.ReasonImageNotAllowed || cause.Transient || !builderclass.Explains(cause.Reason) || builderclass.Explains(v1alpha1.ReasonReady) {
 				t.Fatalf("got %v", cause)
 			}
 			for _, text := range append(c.allowed, "phase BUILD asks for the builder image "+c.image, "BuilderClass standard", class.Spec.Image) {
