@@ -31,7 +31,7 @@ type Fleet string
 const (
 	// FleetBuilder is the hosts that the BuilderClass selects.
 	FleetBuilder Fleet = "Builder"
-	// FleetTenant is the hosts that the tenant's namespace uses; the BuilderClass selects none.
+	// FleetTenant is the tenant's own hosts: those of the BuilderClass's tenantFleet, else those of the tenant's service.
 	FleetTenant Fleet = "Tenant"
 )
 

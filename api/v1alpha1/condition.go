@@ -2,8 +2,8 @@ package v1alpha1
 
 // Condition types.
 const (
-	// ConditionReady on a TenantRepoLink is True when the namespace is a tenant, GitHub answers for the
-	// repository and the home branch was found; False with a reason when one of them is not so; Unknown
+	// ConditionReady on a TenantRepoLink is True when the namespace is a tenant, a BuilderClass is there for it, GitHub answers
+	// for the repository and the home branch was found; False with a reason when one of them is not so; Unknown
 	// when GitHub could not be asked.
 	ConditionReady = "Ready"
 	// ConditionSucceeded on a CIRun and a Phase is Unknown until it has ended, then True or False for
@@ -49,8 +49,16 @@ const (
 	ReasonNotATenant = "NotATenant"
 	// ReasonLinkNotFound: the run's link is not there (yet).
 	ReasonLinkNotFound = "LinkNotFound"
-	// ReasonNoBuilderClass: the named BuilderClass, or a single default one, is not there.
+	// ReasonNoBuilderClass: the named BuilderClass, or a default one that the namespace may use, is not there.
 	ReasonNoBuilderClass = "NoBuilderClass"
+	// ReasonSeveralDefaultClasses: more than one BuilderClass that the namespace may use is marked as the default one.
+	ReasonSeveralDefaultClasses = "SeveralDefaultClasses"
+	// ReasonBuilderClassNotAllowed: the named BuilderClass is not for the link's namespace.
+	ReasonBuilderClassNotAllowed = "BuilderClassNotAllowed"
+	// ReasonImageNotAllowed: the BuilderClass does not allow a builder image that the link or the workflow brings.
+	ReasonImageNotAllowed = "ImageNotAllowed"
+	// ReasonServiceAccountNotAllowed: the ServiceAccount that builder Pods shall have is not there, or not for them.
+	ReasonServiceAccountNotAllowed = "ServiceAccountNotAllowed"
 
 	// ReasonHostNotAllowed: the manager may not talk to the link's GitHub host.
 	ReasonHostNotAllowed = "HostNotAllowed"

@@ -9,9 +9,14 @@ const (
 	AnnotationEnv = "katkit.dev/env"
 	// AnnotationDefaultClass with the value "true" marks the default BuilderClass.
 	AnnotationDefaultClass = "katkit.dev/is-default-class"
+	// AnnotationBuilder with the value "true" on a ServiceAccount lets links name it in spec.builder.serviceAccountName.
+	AnnotationBuilder = "katkit.dev/builder"
 	// LabelAllocationTag on a Node holds the tag that a phase's AllocationTags asks for.
 	LabelAllocationTag = "katkit.dev/allocation-tag"
 )
+
+// AnnotationSafeToEvict with the value "false" on a builder Pod keeps the cluster autoscaler from taking its node away.
+const AnnotationSafeToEvict = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
 // Labels that Katkit sets on the objects it makes.
 const (

@@ -216,15 +216,41 @@ type ExecutionSpec struct {
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
-	// nodeSelector of the builder Pods.
-	// +optional
-	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// Scheduling of the builder Pods.
+	Scheduling `json:",inline"`
 
-	// tolerations of the builder Pods.
+	// runtimeClassName of the builder Pods.
 	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
-	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	RuntimeClassName string `json:"runtimeClassName,omitempty"`
+
+	// imagePullSecrets of the builder Pods.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	ImagePullSecrets []ObjectName `json:"imagePullSecrets,omitempty"`
+
+	// serviceAccountName is the ServiceAccount whose token ci.sh gets. Absent: it gets none.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+
+	// podSecurity is the level of the Pod Security Standards that the builder Pods keep to. Absent: Baseline.
+	// +optional
+	PodSecurity PodSecurity `json:"podSecurity,omitempty"`
+
+	// capabilities that the build container keeps.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=13
+	Capabilities []Capability `json:"capabilities,omitempty"`
+
+	// seccompProfile of the build container. Absent: RuntimeDefault.
+	// +optional
+	SeccompProfile *SeccompProfile `json:"seccompProfile,omitempty"`
 }
 
 // AgentDelivery is how the agent gets into the build container.

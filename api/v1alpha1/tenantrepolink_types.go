@@ -149,7 +149,8 @@ type BuilderSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	ClassName string `json:"className,omitempty"`
 
-	// image is the builder image of this link's phases that name none. Absent: the BuilderClass's.
+	// image is the builder image of this link's phases that name none. It must be one that the BuilderClass allows. Absent: the
+	// BuilderClass's.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -160,11 +161,19 @@ type BuilderSpec struct {
 	// +optional
 	AgentInImage bool `json:"agentInImage,omitempty"`
 
-	// fleet is Builder for the hosts that the BuilderClass selects, Tenant for the tenant's own hosts.
-	// Builder when absent. LocalFleet in katkitconfig.js asks for Tenant.
+	// fleet is Builder for the hosts that the BuilderClass selects, Tenant for the tenant's own hosts: those of the class's tenantFleet,
+	// else those of the service. Builder when absent. LocalFleet in katkitconfig.js asks for Tenant.
 	// +optional
 	// +default="Builder"
 	Fleet Fleet `json:"fleet,omitempty"`
+
+	// serviceAccountName is the ServiceAccount of this namespace whose token ci.sh gets, and with it whatever the cluster's and the
+	// cloud's roles grant it. It must carry the annotation katkit.dev/builder: "true". The ci.sh of a fork's commit never gets it.
+	// Absent: ci.sh gets no token.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
 	// env are variables for ci.sh in every phase of this link. Of equal names the last one counts. Those that come from Secrets
 	// and ConfigMaps are not set for a fork's commit.
@@ -184,7 +193,7 @@ type BuilderSpec struct {
 	// +optional
 	Cache *CacheSpec `json:"cache,omitempty"`
 
-	// resources of the builder Pods' build container. Absent: the BuilderClass's.
+	// resources of the builder Pods' build container. Of each that is not named, by request or limit, those of the BuilderClass count.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 

@@ -25,7 +25,7 @@ var _ = Describe("An execution phase", func() {
 		Entry("the Pod is deleted", func(pod *corev1.Pod) { Expect(k8s.Delete(ctx, pod)).To(Succeed()) },
 			v1alpha1.FailureInfra, v1alpha1.ReasonPodGone, "deleted before it had ended"),
 		Entry("it runs out of memory", has(containers(completed(), terminated(137, "OOMKilled", ""))),
-			v1alpha1.FailureInfra, "OOMKilled", "the node ran out of memory", "builder.retry.onInfra of the link allows that"),
+			v1alpha1.FailureUser, "OOMKilled", "the build container ran out of memory", "builder.resources.limits.memory of the link"),
 		Entry("the agent is killed", has(containers(completed(), terminated(137, "Error", ""))),
 			v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed, "code 137", "without the agent's report"),
 		Entry("the build container cannot be started", has(containers(completed(), terminated(128, "StartError", "exec: no such file"))),

@@ -331,7 +331,7 @@ var _ = Describe("A person who asks for a run", func() {
 			t.commit(workflow(execution("BUILD", 0)))
 			t.link()
 			t.run()
-			t.runFails(v1alpha1.ReasonNoBuilderClass, "another, standard")
+			t.runFails(v1alpha1.ReasonSeveralDefaultClasses, "another, standard")
 			u.commit(workflow(execution("BUILD", 0)))
 			u.link(func(l *v1alpha1.TenantRepoLink) { l.Spec.Builder.ClassName = "another" })
 			u.run()

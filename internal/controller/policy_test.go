@@ -248,6 +248,7 @@ func aPod(namespace, name string) *corev1.Pod {
 func aBuilder(namespace, name string) *corev1.Pod {
 	pod := aPod(namespace, name)
 	pod.Labels = map[string]string{v1alpha1.LabelComponent: v1alpha1.ComponentBuilder}
+	pod.Spec.AutomountServiceAccountToken = new(false)
 	return pod
 }
 

@@ -119,9 +119,11 @@ func install() {
 		ObjectMeta: metav1.ObjectMeta{Name: defaultClass, Annotations: map[string]string{v1alpha1.AnnotationDefaultClass: "true"}},
 		Spec: v1alpha1.BuilderClassSpec{
 			Image: "builder:v1", AgentImage: "agent:v1",
-			NodeSelector: map[string]string{"pool": "builders"},
-			Tolerations:  []corev1.Toleration{{Key: "builders", Operator: corev1.TolerationOpExists}},
-			Env:          []v1alpha1.EnvVar{{Name: "FROM_CLASS", Value: "class"}, {Name: "WHO_WINS", Value: "class"}},
+			Scheduling: v1alpha1.Scheduling{
+				NodeSelector: map[string]string{"pool": "builders"},
+				Tolerations:  []corev1.Toleration{{Key: "builders", Operator: corev1.TolerationOpExists}},
+			},
+			Env: []v1alpha1.EnvVar{{Name: "FROM_CLASS", Value: "class"}, {Name: "WHO_WINS", Value: "class"}},
 		},
 	})
 	managerConfig = identity(managerNamespace, managerName)

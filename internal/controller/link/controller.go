@@ -37,7 +37,7 @@ import (
 	"katkit.dev/katkit/internal/source"
 )
 
-// +kubebuilder:rbac:groups=katkit.dev,resources=tenantrepolinks,verbs=get;list;watch
+// +kubebuilder:rbac:groups=katkit.dev,resources=tenantrepolinks;builderclasses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=katkit.dev,resources=tenantrepolinks/status,verbs=patch
 // +kubebuilder:rbac:groups=katkit.dev,resources=ciruns,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
@@ -69,6 +69,8 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.TenantRepoLink{}, builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, asked()))).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.linksIn), builder.OnlyMetadata,
 			builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&v1alpha1.BuilderClass{}, handler.EnqueueRequestsFromMapFunc(c.linksOf),
+			builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers, NewQueue: fairqueue.New(c.Workers)}).
 		Complete(c)
 }
@@ -126,14 +128,17 @@ func (c *Controller) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 // observe reads what a link is about. The repository is nil when it could not be opened.
 func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink) (domain.Observation, *source.Repository, error) {
 	observation := domain.Observation{Link: link}
-	var namespace metav1.PartialObjectMetadata
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if err := c.Client.Get(ctx, types.NamespacedName{Name: link.Namespace}, &namespace); err != nil {
-		return observation, nil, fmt.Errorf("reading namespace %s: %w", link.Namespace, err)
+	namespace, err := c.namespace(ctx, link.Namespace)
+	if err != nil {
+		return observation, nil, err
 	}
 	if namespace.Labels[v1alpha1.LabelTenant] == "" {
 		observation.Problem = domain.NotATenant(link.Namespace)
 		return observation, nil, nil
+	}
+	if cause, err := c.class(ctx, link, namespace.Labels); cause != nil || err != nil {
+		observation.Problem = cause
+		return observation, nil, err
 	}
 	repository, cause := c.Source.Open(ctx, link)
 	if cause == nil {
@@ -146,6 +151,15 @@ func (c *Controller) observe(ctx context.Context, link *v1alpha1.TenantRepoLink)
 	tellRemaining(link, observation.RateLimit)
 	observation.Problem = cause
 	return observation, repository, nil
+}
+
+func (c *Controller) namespace(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := c.Client.Get(ctx, types.NamespacedName{Name: name}, namespace); err != nil {
+		return nil, fmt.Errorf("reading namespace %s: %w", name, err)
+	}
+	return namespace, nil
 }
 
 func (c *Controller) write(ctx context.Context, link *v1alpha1.TenantRepoLink, status v1alpha1.TenantRepoLinkStatus) error {
@@ -194,14 +208,20 @@ func happened(before, after v1alpha1.TenantRepoLinkStatus) []report.Event {
 
 // linksIn finds the links of a namespace.
 func (c *Controller) linksIn(ctx context.Context, namespace client.Object) []ctrl.Request {
+	return c.requests(ctx, func(*v1alpha1.TenantRepoLink) bool { return true }, client.InNamespace(namespace.GetName()))
+}
+
+func (c *Controller) requests(ctx context.Context, wanted func(*v1alpha1.TenantRepoLink) bool, options ...client.ListOption) []ctrl.Request {
 	var links v1alpha1.TenantRepoLinkList
-	if err := c.Client.List(ctx, &links, client.InNamespace(namespace.GetName())); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "links could not be listed", "namespace", namespace.GetName())
+	if err := c.Client.List(ctx, &links, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "links could not be listed")
 		return nil
 	}
 	requests := make([]ctrl.Request, 0, len(links.Items))
 	for i := range links.Items {
-		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&links.Items[i])})
+		if wanted(&links.Items[i]) {
+			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&links.Items[i])})
+		}
 	}
 	return requests
 }

@@ -129,6 +129,9 @@ func (c *Controller) create(ctx context.Context, phase *v1alpha1.Phase, pod *cor
 		return nil
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
 		return problem.Transient(v1alpha1.ReasonWaitingForQuota, "the builder Pod waits for room in the namespace's quota: %v", err)
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "violates PodSecurity"):
+		return problem.Config(v1alpha1.ReasonPodRejected,
+			"the namespace is held to another level than the builder Pod: %v. Use a BuilderClass with podSecurity: Restricted, or ask a cluster admin for another level", err)
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return problem.Config(v1alpha1.ReasonPodRejected, "the API server refused the builder Pod: %v", err)
 	}

@@ -38,6 +38,7 @@ import (
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases,verbs=patch
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete;patch
 // +kubebuilder:rbac:groups="",resources=pods/log,verbs=get
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create

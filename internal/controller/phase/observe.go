@@ -47,6 +47,9 @@ func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain
 		if err == nil && domain.NeedsCredential(observation, c.Clock.Now()) {
 			observation.Credential = c.credential(ctx, phase)
 		}
+		if err == nil && domain.NeedsAccount(observation) {
+			observation.Account, err = workload.CheckBuilderAccount(ctx, c.Live, phase.Namespace, phase.Spec.Execution.ServiceAccountName)
+		}
 		observation.CABundle = c.Source.CABundle()
 		return observation, outlook{}, err
 	}

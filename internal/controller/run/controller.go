@@ -36,6 +36,7 @@ import (
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups=katkit.dev,resources=tenantrepolinks;builderclasses,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;deletecollection
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets;daemonsets,verbs=get

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/builderclass"
 	domainlink "katkit.dev/katkit/internal/domain/link"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/rollout"
@@ -52,6 +53,9 @@ func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases m
 		return m, cause, nil
 	}
 	m.Warnings = append(m.Warnings, warnings...)
+	if cause, err := c.builder(ctx, repository, m); cause != nil || err != nil {
+		return m, cause, err
+	}
 	if cause, err := c.carry(ctx, run, repeated, m); cause != nil || err != nil {
 		return m, cause, err
 	}
@@ -110,7 +114,7 @@ func (c *Controller) tenancy(ctx context.Context, run *v1alpha1.CIRun, m *domain
 	if err := c.Client.List(ctx, &classes); err != nil {
 		return nil, fmt.Errorf("listing builder classes: %w", err)
 	}
-	class, cause := domain.ChooseClass(m.Link, classes.Items)
+	class, cause := builderclass.Choose(m.Link, namespace.Labels, classes.Items)
 	m.Class = class
 	return cause, nil
 }

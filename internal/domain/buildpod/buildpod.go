@@ -1,8 +1,9 @@
 // Package buildpod makes the builder Pod of an execution phase. The phase's controller creates what it
 // returns. It is pure: the same Phase, attempt, replica and outputs always give the same Pod, name included.
 //
-// What always holds of a builder Pod: it is owned by its Phase and never restarted; it has no
-// ServiceAccount token; the clone credential is mounted into the checkout container alone, and is never a GitHub App's key.
+// What always holds of a builder Pod: it is owned by its Phase and never restarted; it has nothing of its host, and keeps to the level
+// Baseline of the Pod Security Standards, or Restricted; a ServiceAccount's token is in the build container alone, and there only if
+// the link names one; the clone credential is mounted into the checkout container alone, and is never a GitHub App's key.
 package buildpod
 
 import (
@@ -46,11 +47,12 @@ func named(phase *v1alpha1.Phase, what string) string {
 // trusts beside those of its image; "" for none.
 func Build(phase *v1alpha1.Phase, attempt, replica int32, outputs []v1alpha1.Output, caBundle string) *corev1.Pod {
 	execution := phase.Spec.Execution.DeepCopy() // the Pod is another object and shares nothing with its Phase
-	return &corev1.Pod{
+	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:            Name(phase, attempt, replica),
 			Namespace:       phase.Namespace,
 			Labels:          labels(phase),
+			Annotations:     map[string]string{v1alpha1.AnnotationSafeToEvict: "false"},
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(phase, v1alpha1.GroupVersion.WithKind("Phase"))},
 		},
 		Spec: corev1.PodSpec{
@@ -58,13 +60,15 @@ func Build(phase *v1alpha1.Phase, attempt, replica int32, outputs []v1alpha1.Out
 			TerminationGracePeriodSeconds: new(int64(GracePeriod / time.Second)),
 			AutomountServiceAccountToken:  new(false),
 			EnableServiceLinks:            new(false),
-			NodeSelector:                  execution.NodeSelector,
-			Tolerations:                   execution.Tolerations,
 			InitContainers:                initContainers(execution),
+			SecurityContext:               podSecurity(execution),
 			Containers:                    []corev1.Container{checkout(phase, caBundle), build(execution, replica, outputs)},
 			Volumes:                       volumes(phase, attempt),
 		},
 	}
+	place(&pod.Spec, execution)
+	identify(pod, execution, &pod.Spec.Containers[1])
+	return pod
 }
 
 func labels(phase *v1alpha1.Phase) map[string]string {
@@ -89,7 +93,8 @@ func checkout(phase *v1alpha1.Phase, caBundle string) corev1.Container {
 		Command:         []string{contract.AgentBinary, contract.CheckoutCommand},
 		Env:             checkoutEnvironment(phase),
 		VolumeMounts:    []corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
-		SecurityContext: agentSecurity(),
+		SecurityContext: hardened(),
+		Resources:       agentResources(),
 	}
 	if caBundle != "" {
 		container.Env = append(container.Env, literal(contract.VarCABundle, caBundle))
@@ -110,6 +115,7 @@ func build(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1alpha1.
 		EnvFrom: wholeSources(execution),
 		VolumeMounts: append([]corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
 			agentMounts(execution)...),
+		SecurityContext: granted(execution),
 	}
 	container.VolumeMounts = append(container.VolumeMounts, cacheMounts(execution)...)
 	if execution.Resources != nil {

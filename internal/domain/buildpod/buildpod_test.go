@@ -84,6 +84,21 @@ func TestBuild(t *testing.T) {
 				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
 			}
 		}},
+		"granted": {change: func(e *v1alpha1.ExecutionSpec) {
+			e.PodSecurity, e.RuntimeClassName = v1alpha1.PodSecurityBaseline, "gvisor"
+			e.Capabilities = []v1alpha1.Capability{"SETGID", "SETUID"}
+			e.SeccompProfile = &v1alpha1.SeccompProfile{Type: v1alpha1.SeccompNodeDefault}
+			e.ImagePullSecrets = []v1alpha1.ObjectName{{Name: "registry"}}
+			e.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{}}
+		}},
+		"restricted": {change: func(e *v1alpha1.ExecutionSpec) {
+			e.PodSecurity = v1alpha1.PodSecurityRestricted
+			e.Capabilities = []v1alpha1.Capability{"NET_BIND_SERVICE"}
+			e.SeccompProfile = &v1alpha1.SeccompProfile{Type: v1alpha1.SeccompLocalhost, LocalhostProfile: "profiles/build.json"}
+		}},
+		"identity": {change: func(e *v1alpha1.ExecutionSpec) {
+			e.CredentialSecret, e.ServiceAccountName = "github", "tester"
+		}},
 		"hostile-values": {change: func(e *v1alpha1.ExecutionSpec) {
 			e.Env = []v1alpha1.BuilderEnvVar{
 				{Name: "REFERENCE", Value: "$(ENV)"},

@@ -51,15 +51,7 @@ func initContainers(execution *v1alpha1.ExecutionSpec) []corev1.Container {
 		Image:           execution.AgentImage,
 		Command:         []string{contract.AgentBinary, contract.InstallCommand, contract.AgentMountDir},
 		VolumeMounts:    []corev1.VolumeMount{{Name: volumeAgent, MountPath: contract.AgentMountDir}},
-		SecurityContext: agentSecurity(),
+		SecurityContext: hardened(),
+		Resources:       agentResources(),
 	}}
-}
-
-// agentSecurity is that of the containers of the agent image.
-func agentSecurity() *corev1.SecurityContext {
-	return &corev1.SecurityContext{
-		AllowPrivilegeEscalation: new(false),
-		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-	}
 }

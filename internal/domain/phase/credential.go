@@ -32,6 +32,18 @@ func NeedsCredential(o Observation, now time.Time) bool {
 	return Ready(o) && (o.Wait == nil || len(o.Pods) > 0)
 }
 
+// NeedsAccount tells whether Decide will look at Account: an attempt is about to begin, now or after a wait.
+func NeedsAccount(o Observation) bool {
+	execution := o.Phase.Spec.Execution
+	if execution == nil || execution.ServiceAccountName == "" || o.Phase.Status.State.Terminal() || !o.RunActive {
+		return false
+	}
+	if begun(o.Phase) {
+		return o.Phase.Status.Attempts[len(o.Phase.Status.Attempts)-1].RetryTime != nil
+	}
+	return Ready(o)
+}
+
 // credential plans the Secret that the builder Pods of an attempt clone with. Without a token the attempt does not begin, and
 // the status tells why.
 func credential(o Observation, plan *Plan, attempt int32, now time.Time) (ok bool) {

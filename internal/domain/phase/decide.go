@@ -36,6 +36,9 @@ type Observation struct {
 	// Credential is what the builder Pods of an attempt that is about to begin clone with; nil when they need none made, or when
 	// it was not asked for (see NeedsCredential).
 	Credential *Credential
+	// Account says that the builder Pods of an attempt that is about to begin may not have the token of their ServiceAccount; nil when
+	// they may, when they have none, or when it was not asked (see NeedsAccount).
+	Account *problem.Problem
 	// CABundle are the certificates that a checkout trusts beside those of its image, in PEM.
 	CABundle string
 	// Pods are the builder Pods of an execution phase, by name. One that is not in it does not exist: that

@@ -36,7 +36,7 @@ func beginExecution(o Observation, plan *Plan, now time.Time) {
 }
 
 // attempt makes the builder Pods of a number of replicas, as far as they are not there, and records them. It does not without
-// what they clone with.
+// what they clone with, nor with a ServiceAccount that is not for them.
 func attempt(o Observation, plan *Plan, number int32, indexes []int32, now time.Time) (ok bool) {
 	record := v1alpha1.AttemptStatus{Number: number}
 	for _, replica := range indexes {
@@ -45,6 +45,11 @@ func attempt(o Observation, plan *Plan, number int32, indexes []int32, now time.
 			plan.CreatePods = append(plan.CreatePods, pod)
 		}
 		record.Replicas = append(record.Replicas, v1alpha1.ReplicaStatus{Index: replica, Pod: pod.Name})
+	}
+	if len(plan.CreatePods) > 0 && o.Account != nil {
+		plan.CreatePods = nil
+		Fail(o.Phase, &plan.Status, o.Account, now)
+		return false
 	}
 	if len(plan.CreatePods) > 0 && !credential(o, plan, number, now) {
 		plan.CreatePods = nil

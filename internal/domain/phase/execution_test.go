@@ -94,6 +94,18 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureInfra, reason: "Terminated", message: "Evicted: The node was low on resource: memory.", code: exit(143)},
 		"evicted before it started": {pod: func(p *corev1.Pod) *corev1.Pod { return evicted(p.DeepCopy()) },
 			state: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning, message: "Evicted: The node was low on resource: memory.", retried: true},
+		"evicted since it wrote too much": {pod: func(p *corev1.Pod) *corev1.Pod {
+			p = evicted(is(p, done, reported(told)))
+			p.Status.Message = "Pod ephemeral local storage usage exceeds the total limit of containers 20Gi. "
+			return p
+		},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: "Terminated", message: "the total limit of containers 20Gi. Write less, or ask a cluster admin", code: exit(143)},
+		"evicted since it wrote too much, with no word of the agent": {pod: func(p *corev1.Pod) *corev1.Pod {
+			p = evicted(is(p, done, running))
+			p.Status.Message = `Container build exceeded its local ephemeral storage limit "20Gi". `
+			return p
+		},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: v1alpha1.ReasonPodFailed, message: "Write less, or ask a cluster admin"},
 		"out of its own memory": {pod: func(p *corev1.Pod) *corev1.Pod {
 			p = is(p, done, because(terminated(137, ""), "OOMKilled"))
 			for i := range p.Spec.Containers {
@@ -146,6 +158,14 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 			return is(p, done, waiting("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"))
 		},
 			state: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning, message: "failed to sync secret cache", stopped: true, retried: true},
+		"the image runs as root, which it may not": {pod: func(p *corev1.Pod) *corev1.Pod {
+			return is(p, running, waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root"))
+		},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonContainerConfig, message: "image will run as root. Give the image a USER other than root", stopped: true},
+		"the image's user has a name, which may be root's": {pod: func(p *corev1.Pod) *corev1.Pod {
+			return is(p, running, waiting("CreateContainerConfigError", "container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root"))
+		},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: v1alpha1.ReasonContainerConfig, message: "by number", stopped: true},
 		"a container could not be made for long": {pod: func(p *corev1.Pod) *corev1.Pod {
 			return is(p, done, waiting("CreateContainerConfigError", "secret not found"))
 		},

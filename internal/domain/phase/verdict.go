@@ -59,6 +59,7 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 	case pod.Status.Phase == corev1.PodFailed:
 		v := ended(v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed, podFailure(pod))
 		v.started = buildRuns(pod) || lost(pod)
+		blameDisk(pod, v.problem)
 		return v
 	case checkout.Terminated != nil && checkout.Terminated.ExitCode != 0 && build.Running == nil:
 		return judgeAgentImage(contract.CheckoutContainer, checkout.Terminated)
@@ -120,8 +121,17 @@ func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminate
 		case pod.DeletionTimestamp != nil:
 			v.problem.Message += "; the builder Pod was being deleted"
 		}
+		blameDisk(pod, v.problem)
 	}
 	return v
+}
+
+// blameDisk makes the eviction of a Pod that wrote more than it may the build's own failure. That the node's disk is full is none.
+func blameDisk(pod *corev1.Pod, cause *problem.Problem) {
+	if pod.Status.Reason == "Evicted" && strings.Contains(pod.Status.Message, "exceed") {
+		cause.Class = v1alpha1.FailureUser
+		cause.Message = strings.TrimRight(cause.Message, ". ") + ". Write less, or ask a cluster admin for a higher ephemeralStorageLimit of the BuilderClass"
+	}
 }
 
 func judgeWithoutReport(pod *corev1.Pod, build *corev1.ContainerStateTerminated) verdict {
@@ -184,6 +194,12 @@ func judgeWaiting(pod *corev1.Pod, container string, waiting *corev1.ContainerSt
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
 		if missing := missingSource(pod.Namespace, waiting.Message); missing != "" && container == contract.BuildContainer {
 			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonEnvSourceMissing, missing), true
+		}
+		if strings.Contains(waiting.Message, "non-root") || strings.Contains(waiting.Message, "runAsNonRoot") { // the kubelet's words for the same
+			return ended(v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig, fmt.Sprintf(
+				"a container of the builder Pod may not run as root, by the BuilderClass's podSecurity, and image %s does: %s. "+
+					"Give the image a USER other than root, by number, or use a BuilderClass whose podSecurity is Baseline",
+				image(pod, container), waiting.Message)), true
 		}
 		if left <= 0 {
 			class := v1alpha1.FailureConfig

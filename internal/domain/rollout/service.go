@@ -32,6 +32,8 @@ type Service struct {
 	Containers []corev1.Container
 	// Owners are the other controllers that may bring an image of their own back, by container.
 	Owners map[string]string
+	// Hosts are those that its Pods are scheduled to.
+	Hosts v1alpha1.Scheduling
 	// Progress of the newest rollout, as the workload's own controller sees it.
 	Progress Progress
 	// Trouble is what its newest Pods have; nil when there is none, or when nobody looked.
@@ -58,8 +60,17 @@ func reduce(kind string, meta metav1.ObjectMeta, replicas int32, template corev1
 		Kind: kind, Namespace: meta.Namespace, Name: meta.Name, ResourceVersion: meta.ResourceVersion,
 		Mark:     Mark{RunUID: meta.Annotations[v1alpha1.AnnotationRunUID], SHA: meta.Annotations[v1alpha1.AnnotationSHA]},
 		Replicas: replicas, Containers: template.Spec.Containers, Progress: progress,
-		Owners: owners(meta, template.Spec.Containers),
+		Owners: owners(meta, template.Spec.Containers), Hosts: hosts(template.Spec),
 	}
+}
+
+// hosts are the nodes that a Pod may run on. With which other Pods it shares one, or does not, is its own.
+func hosts(spec corev1.PodSpec) v1alpha1.Scheduling {
+	result := v1alpha1.Scheduling{NodeSelector: spec.NodeSelector, Tolerations: spec.Tolerations}
+	if spec.Affinity != nil && spec.Affinity.NodeAffinity != nil {
+		result.Affinity = &corev1.Affinity{NodeAffinity: spec.Affinity.NodeAffinity}
+	}
+	return *result.DeepCopy()
 }
 
 // Receipt plans the upgrade of a service: its container is chosen and its image now is recorded. The

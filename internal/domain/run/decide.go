@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -339,33 +338,4 @@ func LinkNotFound(run *v1alpha1.CIRun) *problem.Problem {
 		Message: fmt.Sprintf("waiting for TenantRepoLink %s/%s, which is not there: apply it, or delete this run",
 			run.Namespace, run.Spec.Link.Name),
 	}
-}
-
-// ChooseClass finds the BuilderClass of a link: the one that it names, else the only default one.
-func ChooseClass(link *v1alpha1.TenantRepoLink, classes []v1alpha1.BuilderClass) (*v1alpha1.BuilderClass, *problem.Problem) {
-	want := link.Spec.Builder.ClassName
-	var defaults []string
-	var chosen *v1alpha1.BuilderClass
-	for i := range classes {
-		if want != "" && classes[i].Name == want {
-			return &classes[i], nil
-		}
-		if classes[i].Annotations[v1alpha1.AnnotationDefaultClass] == "true" {
-			chosen, defaults = &classes[i], append(defaults, classes[i].Name)
-		}
-	}
-	switch {
-	case want != "":
-		return nil, problem.Config(v1alpha1.ReasonNoBuilderClass,
-			"BuilderClass %s, which TenantRepoLink %s names, is not there: ask a cluster admin, or name another in spec.builder.className", want, link.Name)
-	case len(defaults) == 0:
-		return nil, problem.Config(v1alpha1.ReasonNoBuilderClass,
-			"no BuilderClass is the default one: a cluster admin marks one with: kubectl annotate builderclass NAME %s=true", v1alpha1.AnnotationDefaultClass)
-	case len(defaults) > 1:
-		slices.Sort(defaults)
-		return nil, problem.Config(v1alpha1.ReasonNoBuilderClass,
-			"BuilderClasses %s are all marked as the default one: a cluster admin leaves the annotation %s on one of them",
-			strings.Join(defaults, ", "), v1alpha1.AnnotationDefaultClass)
-	}
-	return chosen, nil
 }

@@ -196,38 +196,6 @@ func TestStatusIsBounded(t *testing.T) {
 	decide(t, run.Observation{Run: r, Phases: map[string]*v1alpha1.Phase{failed.Name: failed}}, now)
 }
 
-func TestChooseClass(t *testing.T) {
-	class := func(name, isDefault string) v1alpha1.BuilderClass {
-		return v1alpha1.BuilderClass{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{v1alpha1.AnnotationDefaultClass: isDefault}}}
-	}
-	for name, c := range map[string]struct {
-		named   string
-		classes []v1alpha1.BuilderClass
-		want    string
-		message string
-	}{
-		"the default one":             {classes: []v1alpha1.BuilderClass{class("a", ""), class("b", "true")}, want: "b"},
-		"the named one":               {named: "a", classes: []v1alpha1.BuilderClass{class("b", "true"), class("a", "")}, want: "a"},
-		"the named one is missing":    {named: "c", classes: []v1alpha1.BuilderClass{class("a", "true")}, message: "BuilderClass c, which TenantRepoLink taskrunner names"},
-		"none is the default":         {classes: []v1alpha1.BuilderClass{class("a", "false")}, message: "kubectl annotate builderclass NAME katkit.dev/is-default-class=true"},
-		"there is none":               {message: "no BuilderClass is the default one"},
-		"two are the default":         {classes: []v1alpha1.BuilderClass{class("b", "true"), class("a", "true")}, message: "BuilderClasses a, b are all marked"},
-		"a name settles which of two": {named: "b", classes: []v1alpha1.BuilderClass{class("b", "true"), class("a", "true")}, want: "b"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			link := newLink()
-			link.Spec.Builder.ClassName = c.named
-			got, cause := run.ChooseClass(link, c.classes)
-			switch {
-			case c.want != "" && (cause != nil || got.Name != c.want):
-				t.Errorf("got %v, %v", got, cause)
-			case c.want == "" && (cause == nil || cause.Reason != v1alpha1.ReasonNoBuilderClass || !strings.Contains(cause.Message, c.message)):
-				t.Errorf("got %v, %v", got, cause)
-			}
-		})
-	}
-}
-
 func TestARunThatCouldNotBeginTellsOfWhichCommitItIs(t *testing.T) {
 	found := run.Commit{SHA: sha, Message: "Mend it", Author: "ada", Ref: "main", PullRequest: 7}
 	plan := decide(t, run.Observation{Run: newRun(), Problem: problem.Config(v1alpha1.ReasonInvalidConfig, "broken"), Commit: found}, now)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
@@ -12,7 +13,7 @@ import (
 )
 
 // Limits tells what of a run's material the BuilderClass does not allow: the problem of phases that ask for too many
-// builder Pods, and warnings of timeouts that are cut.
+// builder Pods, or for another image, and warnings of what is cut or left out.
 func Limits(run *v1alpha1.CIRun, m Material) ([]string, *problem.Problem) {
 	class := m.Class.Spec
 	var wide []string
@@ -26,8 +27,11 @@ func Limits(run *v1alpha1.CIRun, m Material) ([]string, *problem.Problem) {
 			"BuilderClass %s allows a phase %d builder Pods side by side: %s (%s); lower Parallelism, or ask a cluster admin to raise maxParallelism",
 			m.Class.Name, class.MaxParallelism, strings.Join(wide, ", "), m.Workflow.Source)
 	}
+	if cause := checkImages(m); cause != nil {
+		return nil, cause
+	}
 	builder := m.Link.Spec.Builder
-	var warnings []string
+	warnings := warnings(m)
 	for _, limit := range []struct {
 		asked     *metav1.Duration
 		otherwise time.Duration
@@ -45,4 +49,22 @@ func Limits(run *v1alpha1.CIRun, m Material) ([]string, *problem.Problem) {
 		}
 	}
 	return warnings, nil
+}
+
+// warnings tell what of the link's wishes is not granted to this run.
+func warnings(m Material) []string {
+	builder := m.Link.Spec.Builder
+	var warnings []string
+	if builder.ServiceAccountName != "" && m.ServiceAccount() == "" {
+		warnings = append(warnings, fmt.Sprintf("ci.sh gets no token of ServiceAccount %s, which the link names: the commit is a fork's", builder.ServiceAccountName))
+	}
+	if builder.Resources == nil {
+		return warnings
+	}
+	limit := storageLimit(m.Class.Spec)
+	if asked, set := builder.Resources.Limits[corev1.ResourceEphemeralStorage]; set && asked.Cmp(limit) > 0 {
+		warnings = append(warnings, fmt.Sprintf("builder.resources.limits.ephemeral-storage of the link is %s: BuilderClass %s allows %s, which counts",
+			asked.String(), m.Class.Name, limit.String()))
+	}
+	return warnings
 }

@@ -3,7 +3,6 @@ package run
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -65,6 +64,8 @@ type Material struct {
 	Workflow       Workflow
 	// Services are the images that a deployment phase shall bring.
 	Services []v1alpha1.ServiceImage
+	// ServiceHosts are those of a service of the tenant; nil when none was found, or they are not needed (see NeedsServiceHosts).
+	ServiceHosts *v1alpha1.Scheduling
 	// Env are the run's own variables.
 	Env []v1alpha1.EnvVar
 	// Carried are the phases that a re-run does not run again, by their names in the workflow, and Outputs what they left.
@@ -152,24 +153,20 @@ func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha
 
 		UnscheduledTimeout: timeout(builder.UnscheduledTimeout, defaultUnscheduledTimeout, m.Class.Spec.MaxUnscheduledTimeout),
 		CarriedOutputs:     slices.Clone(m.Outputs),
-
-		Resources: cmp.Or(builder.Resources, m.Class.Spec.Resources).DeepCopy(),
+		Resources:          resources(builder.Resources, m.Class.Spec),
+		Scheduling:         scheduling(m, template.AllocationTag),
+		RuntimeClassName:   m.Class.Spec.RuntimeClassName,
+		ImagePullSecrets:   slices.Clone(m.Class.Spec.ImagePullSecrets),
+		ServiceAccountName: m.ServiceAccount(),
+		PodSecurity:        m.Class.Spec.PodSecurity,
+		Capabilities:       slices.Clone(m.Class.Spec.Capabilities),
+		SeccompProfile:     m.Class.Spec.SeccompProfile.DeepCopy(),
 	}
 	if builder.AgentInImage {
 		spec.AgentDelivery = v1alpha1.AgentInBuilderImage
 	}
 	if m.Link.Spec.SecretRef != nil {
 		spec.CredentialSecret, spec.CredentialKind = m.Link.Spec.SecretRef.Name, m.CredentialKind
-	}
-	if builder.Fleet != v1alpha1.FleetTenant && !m.Workflow.LocalFleet {
-		spec.NodeSelector = maps.Clone(m.Class.Spec.NodeSelector)
-		spec.Tolerations = m.Class.Spec.DeepCopy().Tolerations
-	}
-	if template.AllocationTag != "" {
-		if spec.NodeSelector == nil {
-			spec.NodeSelector = map[string]string{}
-		}
-		spec.NodeSelector[v1alpha1.LabelAllocationTag] = template.AllocationTag
 	}
 	return spec
 }

@@ -167,6 +167,20 @@ func Services(file File, sha string) ([]v1alpha1.ServiceImage, []string, *proble
 	return services, texts(problems.Warnings()), nil
 }
 
+// Roles names the services of a service description, as far as it can be read: those that are deployed before the others.
+func Roles(file File) []string {
+	description, _ := servicedesc.Parse(file.Path, file.Content)
+	var deployed, others []string
+	for _, role := range description.Roles {
+		if role.Deployable() {
+			deployed = append(deployed, role.Name)
+		} else {
+			others = append(others, role.Name)
+		}
+	}
+	return append(deployed, others...)
+}
+
 func texts(list diagnostic.List) []string {
 	result := make([]string, 0, len(list))
 	for _, d := range list {

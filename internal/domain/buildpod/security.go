@@ -1,0 +1,57 @@
+package buildpod
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+)
+
+// podSecurity is what holds of all containers of a builder Pod, by the Pod Security Standards.
+func podSecurity(execution *v1alpha1.ExecutionSpec) *corev1.PodSecurityContext {
+	if execution.PodSecurity != v1alpha1.PodSecurityRestricted {
+		return nil
+	}
+	return &corev1.PodSecurityContext{RunAsNonRoot: new(true)}
+}
+
+// hardened are the rights of a container that runs the agent alone: none.
+func hardened() *corev1.SecurityContext {
+	return &corev1.SecurityContext{
+		AllowPrivilegeEscalation: new(false),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+}
+
+// granted are the rights of the build container: those that the BuilderClass grants. A capability is of no use to a program that is not
+// root's unless it may take it, as newuidmap does, which a rootless builder of images runs.
+func granted(execution *v1alpha1.ExecutionSpec) *corev1.SecurityContext {
+	rights := hardened()
+	for _, capability := range execution.Capabilities {
+		rights.Capabilities.Add = append(rights.Capabilities.Add, corev1.Capability(capability))
+	}
+	if len(execution.Capabilities) > 0 && execution.PodSecurity != v1alpha1.PodSecurityRestricted {
+		rights.AllowPrivilegeEscalation = new(true)
+	}
+	rights.SeccompProfile = seccomp(execution.SeccompProfile)
+	return rights
+}
+
+func seccomp(profile *v1alpha1.SeccompProfile) *corev1.SeccompProfile {
+	switch {
+	case profile == nil || profile.Type == v1alpha1.SeccompRuntimeDefault:
+		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
+	case profile.Type == v1alpha1.SeccompLocalhost:
+		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: new(profile.LocalhostProfile)}
+	}
+	return nil
+}
+
+// agentResources bound a container that runs the agent alone: git needs little for one commit, and what it writes counts for the Pod as a whole.
+func agentResources() corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("16Mi")},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
+	}
+}

@@ -1,0 +1,179 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/test/fakegithub"
+)
+
+// fleetLabel and builderFleet are label and taint of the hosts that are a builder fleet.
+const fleetLabel, builderFleet = "katkit.dev/fleet", "builders"
+
+// newClass makes a BuilderClass with the images of the default one, for as long as the spec takes, and returns what names it in a link.
+func newClass(ctx context.Context, mutate func(*v1alpha1.BuilderClassSpec)) func(*v1alpha1.TenantRepoLinkSpec) {
+	GinkgoHelper()
+	class := &v1alpha1.BuilderClass{
+		ObjectMeta: metav1.ObjectMeta{Name: strings.ReplaceAll(suite.name("class"), "/", "-")},
+		Spec:       v1alpha1.BuilderClassSpec{Image: suite.images.Builder, AgentImage: suite.images.Agent},
+	}
+	mutate(&class.Spec)
+	Expect(suite.Client.Create(ctx, class)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) { Expect(suite.Client.Delete(ctx, class)).To(Succeed()) })
+	return func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.ClassName = class.Name }
+}
+
+// builderHosts are the names of the hosts of the builder fleet. Where there are none the spec is skipped.
+func builderHosts(ctx context.Context) []string {
+	GinkgoHelper()
+	var nodes corev1.NodeList
+	Expect(suite.Client.List(ctx, &nodes, client.MatchingLabels{fleetLabel: builderFleet})).To(Succeed())
+	if len(nodes.Items) == 0 {
+		Skip("no node has the label " + fleetLabel + "=" + builderFleet)
+	}
+	var names []string
+	for _, node := range nodes.Items {
+		names = append(names, node.Name)
+	}
+	return names
+}
+
+// onBuilderHosts selects the builder fleet, whose taint keeps others away.
+func onBuilderHosts() v1alpha1.Scheduling {
+	return v1alpha1.Scheduling{
+		NodeSelector: map[string]string{fleetLabel: builderFleet},
+		Tolerations:  []corev1.Toleration{{Key: fleetLabel, Operator: corev1.TolerationOpEqual, Value: builderFleet, Effect: corev1.TaintEffectNoSchedule}},
+	}
+}
+
+// hostsOf are the hosts that the builder Pods of a run ran on, by phase.
+func hostsOf(run *v1alpha1.CIRun) []string {
+	var hosts []string
+	for _, pod := range suite.pods.ofRun(run) {
+		hosts = append(hosts, pod.Spec.NodeName)
+	}
+	return hosts
+}
+
+// rights has ci.sh say what the kernel lets it do.
+var rights = script(`grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\t'`, "id -u")
+
+var _ = Describe("Builder Pods", func() {
+	It("run on the hosts of their class's fleet, which others keep away from", func(ctx SpecContext) {
+		hosts := builderHosts(ctx)
+		t := newTenant(ctx, "DEV")
+		r := newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(build)})
+		run := succeeded(ctx, t.runOf(ctx, r, newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.Scheduling = onBuilderHosts() })))
+		Expect(hostsOf(run)).To(HaveEach(BeElementOf(hosts)))
+
+		run = succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(build)})))
+		Expect(hostsOf(run)).NotTo(ContainElement(BeElementOf(hosts)), "those of the default class")
+	})
+
+	It("run where the tenant's service does, when katkitconfig.js asks for it", func(ctx SpecContext) {
+		hosts := builderHosts(ctx)
+		t := newTenant(ctx, "DEV")
+		t.service(ctx, "web", func(d *appsv1.Deployment) {
+			own := onBuilderHosts()
+			d.Spec.Template.Spec.NodeSelector, d.Spec.Template.Spec.Tolerations = own.NodeSelector, own.Tolerations
+		})
+		config, err := json.Marshal([]map[string]any{{"EnvName": "default", "LocalFleet": "true", "WorkFlow": []phase{build}}})
+		Expect(err).NotTo(HaveOccurred())
+		run := succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{
+			"ci.sh": script("true"), configFile: string(config), descriptionFile: description("web"),
+		})))
+		Expect(hostsOf(run)).To(HaveEach(BeElementOf(hosts)))
+		Expect(run.Status.Warnings).To(BeEmpty())
+	})
+
+	It("have no rights unless their class grants some, in a namespace that is held to the level baseline", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		t.enforce(ctx, "baseline")
+		r := newRepository(ctx, map[string]string{"ci.sh": rights, configFile: workflow(build)})
+		run := succeeded(ctx, t.runOf(ctx, r, newClass(ctx, func(*v1alpha1.BuilderClassSpec) {})))
+		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("CapEff:0000000000000000\nCapBnd:0000000000000000\nNoNewPrivs:1\nSeccomp:2\n0\n"))
+	})
+
+	It("build images with what the default class grants, in a namespace that is held to the level baseline", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		t.enforce(ctx, "baseline")
+		r := newRepository(ctx, map[string]string{
+			"ci.sh":      script("buildah build -t made .", "buildah images -q made | wc -l"),
+			"Dockerfile": "FROM scratch\nCOPY README /README\n",
+			"README":     "about\n",
+			configFile:   workflow(build),
+		})
+		run := succeeded(ctx, t.runOf(ctx, r))
+		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(HaveSuffix("\n1\n"))
+	})
+
+	It("do not run as root where their class says so", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		t.enforce(ctx, "restricted")
+		r := newRepository(ctx, map[string]string{"ci.sh": rights, configFile: workflow(build, phase{
+			Name: "HARDENED", PhaseType: 4, Order: 0, ContainerImage: suite.images.Agent, // its USER is 65532
+		})})
+		run := t.runOf(ctx, r, newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.PodSecurity = v1alpha1.PodSecurityRestricted }))
+		expectPhaseFailed(ctx, run, "BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig, "image will run as root", "Give the image a USER other than root")
+		hardened := awaitPhase(ctx, run, "HARDENED", v1alpha1.PhaseSucceeded)
+		Expect(logOf(ctx, hardened)).To(ContainSubstring("CapBnd:0000000000000000\nNoNewPrivs:1\nSeccomp:2\n65532\n"))
+	})
+
+	It("have the identity that their link names, and a fork's have none", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		t.tester(ctx)
+		const api = `https://kubernetes.default.svc/api/v1/namespaces/$(cat $dir/namespace)/configmaps/kube-root-ca.crt`
+		r := newRepository(ctx, map[string]string{
+			"ci.sh": script(
+				"dir=/var/run/secrets/kubernetes.io/serviceaccount",
+				"if [ ! -e $dir ]; then echo nobody; exit; fi",
+				`curl --silent --output /dev/null --write-out '%{http_code}\n' --cacert $dir/ca.crt -H "Authorization: Bearer $(cat $dir/token)" "`+api+`"`),
+			configFile: workflow(build),
+		})
+		link := t.link(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.ServiceAccountName = "tester" })
+		run := succeeded(ctx, t.run(ctx, link, r.sha))
+		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("200\n"))
+
+		fork := "stranger/" + strings.ReplaceAll(r.name, "/", "-")
+		Expect(suite.github.Fork(ctx, r.name, fork)).To(Succeed())
+		_, err := suite.github.Commit(ctx, fork, fakegithub.Commit{Branch: "mine", Message: "mine", Files: fakegithub.Texts(map[string]string{"README": "mine"})})
+		Expect(err).NotTo(HaveOccurred())
+		number, err := suite.github.OpenPullRequest(ctx, r.name, fakegithub.PullRequest{Title: "mine", Author: "stranger", Head: "mine", HeadRepository: fork, Base: "main"})
+		Expect(err).NotTo(HaveOccurred())
+		run = succeeded(ctx, t.run(ctx, link, "", func(s *v1alpha1.CIRunSpec) { s.Commit = v1alpha1.CommitSelector{PullRequest: int32(number)} }))
+		Expect(run.Status.Fork).To(BeTrue())
+		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("nobody\n"))
+	})
+})
+
+// enforce has the API server hold the tenant's Pods to a level of the Pod Security Standards.
+func (t *tenant) enforce(ctx context.Context, level string) {
+	GinkgoHelper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: t.namespace}}
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"`+level+`"}}}`))
+	Expect(suite.Client.Patch(ctx, namespace, patch)).To(Succeed())
+}
+
+// tester is a ServiceAccount for ci.sh that may read the tenant's ConfigMaps.
+func (t *tenant) tester(ctx context.Context) {
+	GinkgoHelper()
+	meta := metav1.ObjectMeta{Namespace: t.namespace, Name: "tester", Annotations: map[string]string{v1alpha1.AnnotationBuilder: "true"}}
+	for _, object := range []client.Object{
+		&corev1.ServiceAccount{ObjectMeta: meta},
+		&rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get"}}}},
+		&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "tester"},
+			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: t.namespace, Name: "tester"}}},
+	} {
+		Expect(suite.Client.Create(ctx, object)).To(Succeed())
+	}
+}
