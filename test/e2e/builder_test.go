@@ -84,7 +84,7 @@ var _ = Describe("A builder image", func() {
 		phases := phasesOf(ctx, succeeded(ctx, runWith(claim)))
 		Expect(logOf(ctx, phases["BUILD"])).To(Equal("nothing\n"))
 		Expect(logOf(ctx, phases["VERIFY"])).To(Equal("BUILD\n"))
-		Expect(phases["BUILD"].Spec.Execution.Env).To(ContainElement(v1alpha1.EnvVar{Name: contract.VarCache, Value: "/var/cache/build"}))
+		Expect(phases["BUILD"].Spec.Execution.Env).To(ContainElement(v1alpha1.BuilderEnvVar{Name: contract.VarCache, Value: "/var/cache/build"}))
 
 		By("naming the claim that is not there, long before the Pod has waited for a node for too long")
 		expectPhaseFailed(ctx, runWith("no-such-claim"), "BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonCacheNotFound, "PersistentVolumeClaim "+t.namespace+"/no-such-claim")
