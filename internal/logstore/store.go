@@ -81,8 +81,13 @@ func (s *Store) Append(ctx context.Context, log Log, offset int64, body io.Reade
 		return e.state, &ConflictError{State: e.state, Reason: fmt.Sprintf(
 			"offset %d leaves a gap, as %d bytes are stored: go on from there", offset, e.state.Bytes)}
 	}
-	if err := s.extend(ctx, log, e, offset, body); err != nil {
+	size, err := s.extend(ctx, log, e, offset, body)
+	if err != nil {
 		return e.state, err
+	}
+	if complete && size < e.state.Bytes {
+		return e.state, &ConflictError{State: e.state, Reason: fmt.Sprintf(
+			"the log ends before what is stored of it, with %d bytes instead of %d: go on from there", size, e.state.Bytes)}
 	}
 	if complete && !e.state.Complete {
 		if err := s.finish(ctx, log, e); err != nil {
@@ -102,31 +107,28 @@ func (s *Store) learn(ctx context.Context, log Log, e *entry) error {
 	return nil
 }
 
-// extend stores what body has beyond the bytes that are stored.
-func (s *Store) extend(ctx context.Context, log Log, e *entry, offset int64, body io.Reader) error {
+// extend stores what body has beyond the bytes that are stored, and returns the offset behind body's last byte.
+func (s *Store) extend(ctx context.Context, log Log, e *entry, offset int64, body io.Reader) (int64, error) {
 	from := &source{Reader: body, room: math.MaxInt64}
-	if _, err := io.CopyN(io.Discard, from, e.state.Bytes-offset); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil // all of it is stored
-		}
-		return from.or(err)
-	}
-	from.room = s.maxBytes - e.state.Bytes
 	var first [1]byte
-	if _, err := io.ReadFull(from, first[:]); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		return from.or(err)
+	n, err := io.CopyN(io.Discard, from, e.state.Bytes-offset)
+	if err == nil {
+		from.room = s.maxBytes - e.state.Bytes
+		_, err = io.ReadFull(from, first[:])
 	}
-	if e.state.Complete {
-		return &ConflictError{State: e.state, Reason: fmt.Sprintf("the log is complete with %d bytes: nothing can follow", e.state.Bytes)}
+	switch {
+	case errors.Is(err, io.EOF):
+		return offset + n, nil // all of it is stored
+	case err != nil:
+		return 0, from.or(err)
+	case e.state.Complete:
+		return 0, &ConflictError{State: e.state, Reason: fmt.Sprintf("the log is complete with %d bytes: nothing can follow", e.state.Bytes)}
 	}
 	if err := s.store(ctx, log, e, io.MultiReader(bytes.NewReader(first[:]), from)); err != nil {
-		return from.or(err)
+		return 0, from.or(err)
 	}
 	e.announce()
-	return nil
+	return e.state.Bytes, nil
 }
 
 // store puts what follows the bytes that are stored into the object at the log's end, or a new one.
