@@ -87,7 +87,10 @@ func (s *Store) Since(ctx context.Context, log Log, t time.Time) (int64, error) 
 			first = min(first, o.offset)
 		}
 	}
-	return s.lineStart(ctx, log, min(first, sum.Bytes), 0)
+	if first >= sum.Bytes {
+		return sum.Bytes, nil
+	}
+	return s.lineStart(ctx, log, first, 0)
 }
 
 // LastLines returns where the last lines of the first size bytes begin. A last line without its end counts as one.
