@@ -105,6 +105,10 @@ bench: ## Measure runs beside bare Pods: on $KUBECONFIG's cluster, else on the l
 bench-receiver: ## Load the webhook receiver: 1,000 deliveries a second, half of them forged, on an API server of its own
 	KUBEBUILDER_ASSETS="$$(hack/envtest-assets.sh)" $(GO_RUN) ./test/bench/receiver
 
+.PHONY: bench-logstore
+bench-logstore: ## Write logs of a GiB to the log store and read them back, over loopback to a folder
+	go test -run '^$$' -bench . -benchtime 3x ./cmd/logstore
+
 ##@ See it run
 
 .PHONY: demo

@@ -55,8 +55,8 @@ const (
 )
 
 // apiServer answers every review with yes, and returns a kubeconfig.
-func apiServer(t *testing.T) string {
-	t.Helper()
+func apiServer(tb testing.TB) string {
+	tb.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		var answer any = authorizationv1.SubjectAccessReview{
@@ -64,12 +64,10 @@ func apiServer(t *testing.T) string {
 			Status:   authorizationv1.SubjectAccessReviewStatus{Allowed: true},
 		}
 		if strings.HasSuffix(r.URL.Path, "tokenreviews") {
-			var asked authenticationv1.TokenReview
-			_ = json.NewDecoder(r.Body).Decode(&asked)
 			answer = authenticationv1.TokenReview{
 				TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "TokenReview"},
 				Status: authenticationv1.TokenReviewStatus{
-					Authenticated: true, Audiences: asked.Spec.Audiences,
+					Authenticated: true, Audiences: []string{contract.LogAudience},
 					User: authenticationv1.UserInfo{Username: "system:serviceaccount:" + namespace + ":default", Extra: map[string]authenticationv1.ExtraValue{
 						"authentication.kubernetes.io/pod-name": {pod}, "authentication.kubernetes.io/pod-uid": {string(podUID)},
 					}},
@@ -78,24 +76,24 @@ func apiServer(t *testing.T) string {
 		}
 		_ = json.NewEncoder(w).Encode(answer)
 	}))
-	t.Cleanup(server.Close)
-	file := filepath.Join(t.TempDir(), "kubeconfig")
+	tb.Cleanup(server.Close)
+	file := filepath.Join(tb.TempDir(), "kubeconfig")
 	config := clientcmdapi.NewConfig()
 	config.Clusters["c"] = &clientcmdapi.Cluster{Server: server.URL}
 	config.Contexts["c"] = &clientcmdapi.Context{Cluster: "c"}
 	config.CurrentContext = "c"
 	if err := clientcmd.WriteToFile(*config, file); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return file
 }
 
 // binary is the store, built.
-func binary(t *testing.T) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "logstore")
-	if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", file, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
+func binary(tb testing.TB) string {
+	tb.Helper()
+	file := filepath.Join(tb.TempDir(), "logstore")
+	if output, err := exec.CommandContext(tb.Context(), "go", "build", "-o", file, ".").CombinedOutput(); err != nil {
+		tb.Fatalf("%v: %s", err, output)
 	}
 	return file
 }
@@ -106,33 +104,33 @@ type store struct {
 	process                             *exec.Cmd
 }
 
-func newStore(t *testing.T) *store {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func newStore(tb testing.TB) *store {
+	tb.Helper()
+	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	s := &store{binary: binary(t), kubeconfig: apiServer(t), address: listener.Addr().String(), folder: filepath.Join(t.TempDir(), "logs")}
+	s := &store{binary: binary(tb), kubeconfig: apiServer(tb), address: listener.Addr().String(), folder: filepath.Join(tb.TempDir(), "logs")}
 	listener.Close()
 	return s
 }
 
-func (s *store) start(t *testing.T) {
-	t.Helper()
-	s.process = exec.CommandContext(t.Context(), s.binary, "--bucket=file://"+s.folder, "--bind-address="+s.address, "--health-probe-bind-address=0")
+func (s *store) start(tb testing.TB) {
+	tb.Helper()
+	s.process = exec.CommandContext(tb.Context(), s.binary, "--bucket=file://"+s.folder, "--bind-address="+s.address, "--health-probe-bind-address=0")
 	s.process.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig)
-	s.process.Stderr = t.Output()
+	s.process.Stderr = tb.Output()
 	if err := s.process.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for deadline := time.Now().Add(time.Minute); ; {
-		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.address)
+		connection, err := (&net.Dialer{}).DialContext(tb.Context(), "tcp", s.address)
 		if err == nil {
 			connection.Close()
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("it does not serve:", err)
+			tb.Fatal("it does not serve:", err)
 		}
 	}
 }
