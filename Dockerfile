@@ -1,7 +1,7 @@
-# The images of Katkit, one target each: manager, receiver, agent, builder.
+# The images of Katkit, one target each: manager, receiver, logstore, agent, builder.
 #
-# The binaries come from the build context: run `make build` first, which leaves bin/manager, bin/receiver and
-# bin/katkit-agent there, static ones (CGO_ENABLED=0). Then
+# The binaries come from the build context: run `make build` first, which leaves bin/manager, bin/receiver, bin/logstore
+# and bin/katkit-agent there, static ones (CGO_ENABLED=0). Then
 #   docker build --target agent -t katkit-agent .
 #   buildah build --target agent -t katkit-agent .
 # BASE_IMAGE may be any Debian with apt, so that a machine without a public registry can bring its own.
@@ -36,6 +36,13 @@ FROM scratch AS receiver
 COPY bin/receiver /receiver
 USER 65532:65532
 ENTRYPOINT ["/receiver"]
+
+# logstore stores builders' logs and serves them. Buckets of S3, GCS and Azure are reached by TLS.
+FROM scratch AS logstore
+COPY --from=git /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY bin/logstore /logstore
+USER 65532:65532
+ENTRYPOINT ["/logstore"]
 
 # builder is the default builder image. buildah makes images in it in a plain Pod: no daemon, no privileges, no device
 # and no mount from the host, hence the storage driver that copies and the isolation that only changes the root.

@@ -32,16 +32,17 @@ GO_RUN := env CGO_ENABLED=0 go run -trimpath
 ##@ Build
 
 .PHONY: build
-build: ## The binaries: bin/manager, bin/receiver, bin/katkit-agent, bin/kubectl-katkit, bin/fakegithub
+build: ## The binaries: bin/manager, bin/receiver, bin/logstore, bin/katkit-agent, bin/kubectl-katkit, bin/fakegithub
 	$(GO_BUILD) -o bin/manager ./cmd/manager
 	$(GO_BUILD) -o bin/receiver ./cmd/receiver
+	$(GO_BUILD) -o bin/logstore ./cmd/logstore
 	$(GO_BUILD) -o bin/katkit-agent ./cmd/agent
 	$(GO_BUILD) -o bin/kubectl-katkit ./cmd/kubectl-katkit
 	$(GO_BUILD) -o bin/fakegithub ./test/fakegithub/cmd/fakegithub
 
 .PHONY: images
 images: build ## The container images, with docker or buildah (CONTAINER_TOOL, IMAGE_PREFIX, BASE_IMAGE)
-	for target in manager receiver agent builder; do \
+	for target in manager receiver logstore agent builder; do \
 		$(CONTAINER_TOOL) build --build-arg BASE_IMAGE=$(BASE_IMAGE) --target $$target -t $(IMAGE_PREFIX)/$$target:$(VERSION) .; \
 	done
 	$(CONTAINER_TOOL) build --build-arg BASE_IMAGE=$(BASE_IMAGE) -f test/fakegithub/Dockerfile -t $(IMAGE_PREFIX)/fakegithub:$(VERSION) .
@@ -58,6 +59,7 @@ generate: ## Write all that is generated: deepcopy, config/crd, roles, docs/refe
 		$(CONTROLLER_GEN) rbac:roleName=katkit-manager paths=./internal/controller/... output:rbac:dir=config/rbac; \
 	fi
 	$(CONTROLLER_GEN) rbac:roleName=katkit-receiver paths=./internal/receiver/... output:rbac:dir=config/receiver
+	$(CONTROLLER_GEN) rbac:roleName=katkit-logstore paths=./internal/logstore/... output:rbac:dir=config/logstore
 	$(CRD_REF_DOCS) --log-level=ERROR --source-path=api/v1alpha1 --config=tools/crd-ref-docs.yaml \
 		--renderer=markdown --output-path=docs/reference/api.md
 
@@ -102,6 +104,10 @@ bench: ## Measure runs beside bare Pods: on $KUBECONFIG's cluster, else on the l
 .PHONY: bench-receiver
 bench-receiver: ## Load the webhook receiver: 1,000 deliveries a second, half of them forged, on an API server of its own
 	KUBEBUILDER_ASSETS="$$(hack/envtest-assets.sh)" $(GO_RUN) ./test/bench/receiver
+
+.PHONY: bench-logstore
+bench-logstore: ## Write logs of a GiB to the log store and read them back, over loopback to a folder
+	go test -run '^$$' -bench . -benchtime 3x ./cmd/logstore
 
 ##@ See it run
 

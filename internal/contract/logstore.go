@@ -15,9 +15,17 @@ import (
 //	GET  ReadLogPath?offset=N&follow=true&tail=N&since=TIME   the bytes themselves, for people
 //
 // A PUT answers 200 with the LogState after it: what is counted there is stored for good. Bytes below the stored length are
-// passed over, so that a PUT that is sent again changes nothing. An offset above it is 409, with the LogState to go on from.
-// The writer's credential is a token of its Pod for LogAudience, as a bearer: it writes this Pod's log and no other. A reader's is
-// whatever the API server knows them by; they have to be allowed to `get` LogResource of the phase.
+// passed over, so that a PUT that is sent again changes nothing. An offset above it is 409, with the LogState to go on from; so
+// is what follows a complete log, or completes it before what is stored. 413 is more than MaxLogChunk, or more than a log may have:
+// such a log can still be completed, with no bytes. 429 and 503 are worth trying again, after Retry-After. Every answer but 200 is
+// JSON with what is wrong in "error", beside the LogState where it is known.
+//
+// Reading answers 404 until the log's first byte came. One that follows ends with the log; if it is cut before, the HTTP body is,
+// too, and the reader asks again from the offset where they are.
+//
+// The writer's credential is a token of its Pod for LogAudience, as a bearer: it writes this Pod's log and no other. A reader's is a
+// bearer token that the API server knows them by, in Authorization or HeaderLogAuthorization; they have to be allowed to `get`
+// LogResource of the phase.
 const (
 	// LogContainer is the container (agent image) that runs `AgentBinary ship`: it brings the log of the build container to the store.
 	LogContainer = "log"
@@ -46,6 +54,8 @@ const (
 	// HeaderLogOffset and HeaderLogComplete say of an answer's body where in the log it begins, and whether the log was complete then.
 	HeaderLogOffset   = "Katkit-Log-Offset"
 	HeaderLogComplete = "Katkit-Log-Complete"
+	// HeaderLogAuthorization is read instead of Authorization, which the API server's service proxy keeps for itself: "Bearer TOKEN".
+	HeaderLogAuthorization = "Katkit-Authorization"
 )
 
 // LogState is what a store says of a log.

@@ -104,7 +104,7 @@ func startCluster() {
 func install() {
 	GinkgoHelper()
 	create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: managerNamespace}})
-	for _, folder := range []string{"rbac", "policy", "policy/mutating", "receiver"} {
+	for _, folder := range []string{"rbac", "policy", "policy/mutating", "receiver", "logstore"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", "config", folder, "*.yaml"))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(files).NotTo(BeEmpty())

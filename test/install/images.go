@@ -17,7 +17,7 @@ import (
 )
 
 // Images are the names of Katkit's images and the stand-in's, as the cluster pulls them.
-type Images struct{ Manager, Receiver, Agent, Builder, GitHub string }
+type Images struct{ Manager, Receiver, LogStore, Agent, Builder, GitHub string }
 
 // recipe tells how one image is made.
 type recipe struct{ name, dockerfile, target, binary string }
@@ -25,6 +25,7 @@ type recipe struct{ name, dockerfile, target, binary string }
 var recipes = []recipe{
 	{"manager", "Dockerfile", "manager", "bin/manager"},
 	{"receiver", "Dockerfile", "receiver", "bin/receiver"},
+	{"logstore", "Dockerfile", "logstore", "bin/logstore"},
 	{"agent", "Dockerfile", "agent", "bin/katkit-agent"},
 	{"builder", "Dockerfile", "builder", "bin/katkit-agent"},
 	{"fakegithub", "test/fakegithub/Dockerfile", "", "bin/fakegithub"},
@@ -68,7 +69,7 @@ func (c *Cluster) Images(ctx context.Context) (Images, error) {
 		kept = append(kept, c.Registry.Push+"/"+image.name+":"+tag)
 	}
 	c.dropOldImages(ctx, kept)
-	return Images{Manager: names[0], Receiver: names[1], Agent: names[2], Builder: names[3], GitHub: names[4]}, nil
+	return Images{Manager: names[0], Receiver: names[1], LogStore: names[2], Agent: names[3], Builder: names[4], GitHub: names[5]}, nil
 }
 
 // binaries builds what the images hold. Neither version nor commit is stamped in, so that the same source gives the same

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,11 +23,12 @@ import (
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 )
 
-// Where Katkit's manifests put the manager and the receiver.
+// Where Katkit's manifests put the manager, the receiver and the log store.
 const (
 	Namespace          = "katkit-system"
 	ManagerDeployment  = "katkit-manager"
 	ReceiverDeployment = "katkit-receiver"
+	LogStoreDeployment = "katkit-logstore"
 )
 
 // GitHubURL is the stand-in's address in the cluster; Katkit takes it for github.com.
@@ -36,7 +38,7 @@ const GitHubURL = "http://github.github.svc"
 const readyTimeout = 3 * time.Minute
 
 // Katkit applies config/default and config/builderclass with these images and with the stand-in for github.com, and waits
-// until the manager is ready. args are further flags of the manager. A Katkit that somebody else installed on a cluster
+// until manager and log store are ready. args are further flags of the manager. A Katkit that somebody else installed on a cluster
 // that is not the local one is left alone, with an error.
 func (c *Cluster) Katkit(ctx context.Context, images Images, args ...string) error {
 	if err := c.refuseForeign(ctx); err != nil {
@@ -58,7 +60,9 @@ func (c *Cluster) Katkit(ctx context.Context, images Images, args ...string) err
 				return err
 			}
 		}
-		objects = slices.DeleteFunc(objects, c.optional)
+		objects = slices.DeleteFunc(objects, func(object *unstructured.Unstructured) bool {
+			return c.optional(object) || object.GetKind() == "PersistentVolumeClaim"
+		})
 		tell("applying config/default")
 		if err := c.apply(ctx, objects...); err != nil {
 			return err
@@ -70,11 +74,13 @@ func (c *Cluster) Katkit(ctx context.Context, images Images, args ...string) err
 		if err := c.apply(ctx, classes...); err != nil {
 			return err
 		}
-		tell("waiting for the manager")
-		if err := c.RolledOut(ctx, Namespace, ManagerDeployment); err != nil {
-			return err
+		for _, deployment := range []string{LogStoreDeployment, ManagerDeployment} {
+			tell("waiting for " + deployment)
+			if err := c.RolledOut(ctx, Namespace, deployment); err != nil {
+				return err
+			}
 		}
-		tell("manager is ready in " + Namespace)
+		tell("manager and log store are ready in " + Namespace)
 		return nil
 	})
 }
@@ -139,6 +145,13 @@ func customize(object *unstructured.Unstructured, images Images, args []string) 
 	case object.GetKind() == "Deployment" && object.GetName() == ReceiverDeployment:
 		return change(object, func(receiver *appsv1.Deployment) {
 			receiver.Spec.Template.Spec.Containers[0].Image = images.Receiver
+		})
+	case object.GetKind() == "Deployment" && object.GetName() == LogStoreDeployment:
+		return change(object, func(store *appsv1.Deployment) {
+			pod := &store.Spec.Template.Spec
+			pod.Containers[0].Image = images.LogStore
+			// A cluster for tests needs no StorageClass.
+			pod.Volumes[0].VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
 		})
 	case object.GetKind() == "BuilderClass":
 		return change(object, func(class *v1alpha1.BuilderClass) {
