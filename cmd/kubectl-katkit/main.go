@@ -23,6 +23,7 @@ import (
 	"katkit.dev/katkit/internal/cli/get"
 	"katkit.dev/katkit/internal/cli/link"
 	"katkit.dev/katkit/internal/cli/links"
+	"katkit.dev/katkit/internal/cli/logs"
 	"katkit.dev/katkit/internal/cli/prs"
 	"katkit.dev/katkit/internal/cli/rerun"
 	runverb "katkit.dev/katkit/internal/cli/run"
@@ -102,7 +103,8 @@ func command(streams genericiooptions.IOStreams) *cobra.Command {
 	flags := genericclioptions.NewConfigFlags(true)
 	flags.AddFlags(root.PersistentFlags())
 	userAgent := "kubectl-katkit/" + version
-	connect := cli.Connector(flags, userAgent, rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true}))
+	configure := cli.Configurer(flags, userAgent, rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true}))
+	connect := cli.Connector(flags, configure)
 	root.AddCommand(
 		validate.NewCommand(streams),
 		export.NewCommand(streams, connect),
@@ -113,6 +115,7 @@ func command(streams genericiooptions.IOStreams) *cobra.Command {
 		runs.NewCommand(streams, connect),
 		prs.NewCommand(streams, connect),
 		get.NewCommand(streams, connect),
+		logs.NewCommand(streams, connect, configure),
 		approve.NewCommand(streams, connect),
 		cancel.NewCommand(streams, connect),
 		rerun.NewCommand(streams, connect),
