@@ -31,7 +31,7 @@ func throughAPIServer(config *rest.Config) (*http.Client, error) {
 		if wrap != nil {
 			rt = wrap(rt)
 		}
-		return forStore{rt}
+		return forStore{next: rt}
 	}
 	rt, err := rest.TransportFor(config)
 	if err != nil {
@@ -44,7 +44,7 @@ func throughAPIServer(config *rest.Config) (*http.Client, error) {
 func direct(config *rest.Config) (*http.Client, error) {
 	config = rest.CopyConfig(config)
 	config.Impersonate = rest.ImpersonationConfig{}
-	config.WrapTransport = func(rt http.RoundTripper) http.RoundTripper { return forStore{rt} }
+	config.WrapTransport = func(rt http.RoundTripper) http.RoundTripper { return forStore{next: rt, direct: true} }
 	signIn, err := config.TransportConfig()
 	if err != nil {
 		return nil, fmt.Errorf("reading how to sign in: %w", err)
@@ -61,14 +61,20 @@ func direct(config *rest.Config) (*http.Client, error) {
 // stay goes to no other address: the request has the user's token.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// forStore puts a bearer token where the log store looks for it. A password is no token.
-type forStore struct{ next http.RoundTripper }
+// forStore puts a bearer token where the log store looks for it. A password is none, and is for the API server alone.
+type forStore struct {
+	next   http.RoundTripper
+	direct bool
+}
 
 // RoundTrip implements http.RoundTripper.
 func (f forStore) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
 	if token := r.Header.Get(authorization); strings.HasPrefix(token, bearer) {
-		r = r.Clone(r.Context())
 		r.Header.Set(storeAuthorization, token)
+	}
+	if f.direct {
+		r.Header.Del(authorization)
 	}
 	return f.next.RoundTrip(r)
 }

@@ -103,15 +103,15 @@ func (p *prefixed) Write(b []byte) (int, error) {
 	p.line = append(p.line, b...)
 	var whole bytes.Buffer
 	for {
-		end := bytes.IndexByte(p.line, '\n')
-		if end < 0 && len(p.line) < maxLine {
+		line, rest, ended := bytes.Cut(p.line, []byte{'\n'})
+		if !ended && len(line) < maxLine {
 			break
 		}
-		if end < 0 {
-			end = maxLine
+		if !ended {
+			line, rest = line[:maxLine], line[maxLine:]
 		}
-		p.add(&whole, p.line[:end])
-		p.line = p.line[min(end+1, len(p.line)):]
+		p.add(&whole, line)
+		p.line = rest
 	}
 	if whole.Len() == 0 {
 		return len(b), nil
