@@ -151,7 +151,7 @@ func (s *store) refused(response *http.Response) *refusal {
 	case code == http.StatusNotFound:
 		return &refusal{why: "the log store has no such log", absent: true}
 	case code == http.StatusServiceUnavailable && ofAPIServer:
-		return &refusal{why: "the log store does not run", absent: true, passing: true}
+		return &refusal{why: "the log store does not run: " + why, absent: true, passing: true}
 	case code == http.StatusForbidden && ofAPIServer:
 		return &refusal{why: fmt.Sprintf("you may not call the log store: the verb \"get\" on services/proxy, name %s, in namespace %s is needed", serviceName, serviceNamespace)}
 	case code == http.StatusForbidden:
