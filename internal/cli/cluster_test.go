@@ -37,6 +37,7 @@ import (
 	"katkit.dev/katkit/internal/cli/rerun"
 	"katkit.dev/katkit/internal/cli/run"
 	"katkit.dev/katkit/internal/cli/runs"
+	tenantverb "katkit.dev/katkit/internal/cli/tenant"
 	"katkit.dev/katkit/internal/cli/validate"
 	"katkit.dev/katkit/test/fakegithub"
 	"katkit.dev/katkit/test/fakegithub/openapi"
@@ -217,9 +218,9 @@ func (u user) execute(ctx context.Context, streams genericiooptions.IOStreams, a
 	flags.AddFlags(root.PersistentFlags())
 	root.AddCommand(validate.NewCommand(streams), export.NewCommand(streams, connect), diff.NewCommand(streams, connect, "kubectl-katkit/test"),
 		link.NewCommand(streams, connect), links.NewCommand(streams, connect), run.NewCommand(streams, connect), runs.NewCommand(streams, connect), get.NewCommand(streams, connect), logs.NewCommand(streams, connect, configure), prs.NewCommand(streams, connect),
-		approve.NewCommand(streams, connect), cancel.NewCommand(streams, connect), rerun.NewCommand(streams, connect))
+		tenantverb.NewCommand(streams, connect), approve.NewCommand(streams, connect), cancel.NewCommand(streams, connect), rerun.NewCommand(streams, connect))
 	global := []string{"--kubeconfig", u.kubeconfig}
-	if !slices.Contains(args, "--tenant") {
+	if !slices.Contains(args, "--tenant") && args[0] != "tenant" {
 		global = append(global, "--namespace", tenant)
 	}
 	root.SetArgs(append(global, args...))
