@@ -246,6 +246,13 @@ func (l logging) direct() {
 	l.glance("shop-2", v1alpha1.RunRunning)
 	l.store.add("second-0", "beg")
 	l.attempt("shop-2-build", "second-0")
+	create(l.T, l.admin, &v1alpha1.CIRun{ObjectMeta: meta("shop-3"), Spec: v1alpha1.CIRunSpec{Link: v1alpha1.ObjectName{Name: "shop"}, Commit: v1alpha1.CommitSelector{SHA: sha}}})
+	l.phases("shop-3")
+	l.setPhase("shop-3-build", v1alpha1.PhaseSkipped, "")
+	l.glance("shop-3", v1alpha1.RunRunning)
+	if out, said, code := l.ann.run(l.T, "logs", "shop-3", "BUILD", "-f"); code != 3 || out != "" || said != "# phase BUILD of run shop-3 has no log: it has ended as Skipped and nothing of it was built\n" {
+		l.Errorf("a phase that never began: exit code %d, output %s, said %s", code, out, said)
+	}
 	followed := l.ann.begin(l.T, "logs", "shop-2", "BUILD", "-f", "--log-store", server.URL, "--token", "t0ken")
 	followed.out.Await(l.T, "beg")
 	l.store.breaks("second-0")

@@ -92,8 +92,8 @@ func followAll(ctx context.Context, live client.WithWatch, run *v1alpha1.CIRun, 
 		return err
 	case f.failed.Load():
 		return follow.ExitUnknown
-	case len(f.logs) == 0 && (c.phase != "" || c.attempt != every || c.replica != every):
-		return c.nothing(f.last)
+	case len(f.logs) == 0 && c.phase != "":
+		r.say("%v", c.nothing(f.last))
 	}
 	return f.result()
 }
