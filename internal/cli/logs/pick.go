@@ -117,7 +117,7 @@ func (c choice) refuse(s view.Snapshot) error {
 		return nil
 	}
 	run := s.Run
-	if c.phase != "" && !slices.Contains(known, c.phase) {
+	if c.phase != "" && !slices.Contains(known, text.Line(c.phase)) {
 		if len(known) == 0 {
 			return fmt.Errorf("run %s has no phases: %s", run.Name, cmp.Or(view.Why(run), string(view.State(run))))
 		}
@@ -198,10 +198,10 @@ func because(why string) string {
 func names(s view.Snapshot) []string {
 	var known []string
 	for _, glance := range s.Run.Status.Phases {
-		known = append(known, glance.Name)
+		known = append(known, text.Line(glance.Name))
 	}
 	for i := range s.Phases {
-		if name := s.Phases[i].Spec.Name; !slices.Contains(known, name) {
+		if name := text.Line(s.Phases[i].Spec.Name); !slices.Contains(known, name) {
 			known = append(known, name)
 		}
 	}

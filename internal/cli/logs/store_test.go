@@ -320,7 +320,7 @@ func TestTheServiceProxy(t *testing.T) {
 		passing bool
 	}{
 		"no Service":          {404, status("services \"katkit-logstore\" not found", metav1.StatusReasonNotFound), rest.Config{}, "there is no log store", false},
-		"no Pod of it":        {503, status("no endpoints available", metav1.StatusReasonServiceUnavailable), rest.Config{}, "the log store does not run", true},
+		"no Pod of it":        {503, status("no endpoints available", metav1.StatusReasonServiceUnavailable), rest.Config{}, "the log store does not run: no endpoints available", true},
 		"no right to call it": {403, status("forbidden", metav1.StatusReasonForbidden), rest.Config{}, `you may not call the log store: the verb "get" on services/proxy, name http:katkit-logstore:http, in namespace katkit-system is needed`, false},
 		"no right to the log": {403, `{"error":"ann may not"}`, rest.Config{BearerToken: "t"}, `the log store refuses: the verb "get" on phases/log.katkit.dev is needed (ann may not)`, false},
 		"no token":            {401, `{"error":"a token is missing"}`, rest.Config{}, unsigned, false},
