@@ -28,6 +28,7 @@ type fakeStore struct {
 	whole   bool // the log is complete
 	// breaks are the bytes after which the next answers are broken off.
 	breaks []int
+	gently bool // as if they were at their end
 	// refuses is the status of the next answers, before the log is given; asked is what was asked for.
 	refuses []int
 	asked   []string
@@ -100,6 +101,9 @@ func (f *fakeStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(piece))
 		_ = http.NewResponseController(w).Flush()
 		at, sent = at+len(piece), sent+len(piece)
+		if breaks >= 0 && sent >= breaks && f.gently {
+			return
+		}
 		if breaks >= 0 && sent >= breaks {
 			panic(http.ErrAbortHandler)
 		}
@@ -228,6 +232,22 @@ func TestALogThatGrows(t *testing.T) {
 	out.await(t, "one\ntwo\n")
 	store.add("three", true)
 	if err := <-done; err != nil || out.String() != "one\ntwo\nthree" || len(notes.said) != 1 {
+		t.Errorf("got %q, %v, said %q", out.String(), err, notes.said)
+	}
+}
+
+// TestAnAnswerThatEndsEarly is not taken for the log's end.
+func TestAnAnswerThatEndsEarly(t *testing.T) {
+	store := newFakeStore(t, "one\n", false)
+	store.breaks, store.gently = []int{4}, true
+	r, notes := reading(t, serve(t, store), &rest.Config{})
+	r.follow = true
+	out := &waiting{changed: make(chan struct{})}
+	done := make(chan error, 1)
+	go func() { done <- r.fromStore(t.Context(), here, make(chan struct{}), &counter{to: out}) }()
+	out.await(t, "one\n")
+	store.add("two\n", true)
+	if err := <-done; err != nil || out.String() != "one\ntwo\n" || notes.all() != "" {
 		t.Errorf("got %q, %v, said %q", out.String(), err, notes.said)
 	}
 }
