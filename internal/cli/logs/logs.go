@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync/atomic"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -128,7 +127,7 @@ func (f *following) begin(t target, s view.Snapshot) {
 		}
 	}
 	l := &stream{target: t, ended: make(chan struct{}), shown: make(chan struct{})}
-	var out io.WriteCloser = f.printer.alone()
+	out := f.printer.alone()
 	if f.several {
 		out = f.printer.beside(t.name(), len(f.logs))
 	}

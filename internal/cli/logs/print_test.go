@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -62,8 +63,8 @@ func TestLogsBesideEachOther(t *testing.T) {
 			copyByBytes(t, test.Write, "1 %\r\x1b[31m2 %\r\ne")
 			copyByBytes(t, build.Write, "b\n")
 			copyByBytes(t, test.Write, "nd")
-			for _, close := range []func() error{build.Close, test.Close} {
-				if err := close(); err != nil {
+			for _, log := range []io.Closer{build, test} {
+				if err := log.Close(); err != nil {
 					t.Error(err)
 				}
 			}

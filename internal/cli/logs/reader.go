@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -56,6 +57,8 @@ type reader struct {
 	// wait for the next try; tries is how many failed in a row. It ends early with the context.
 	wait  func(ctx context.Context, tries int)
 	grace time.Duration
+	// unsigned is said once.
+	unsigned sync.Once
 }
 
 // read passes on the log of a replica: that of the store, else of the Pod, else the end that was kept. ended is closed when the
@@ -68,8 +71,9 @@ func (r *reader) read(ctx context.Context, t target, ended <-chan struct{}, out 
 	if !refused || counted.begun {
 		return err
 	}
-	if strings.Contains(noStore.why, unsigned) {
-		r.say("%s: %s", t.name(), noStore.why)
+	if noStore.why == unsigned {
+		r.unsigned.Do(func() { r.say("%s", unsigned) })
+		noStore = &refusal{why: "the log store was not read"}
 	}
 	began, err := r.fromPod(ctx, at, counted)
 	switch {
@@ -105,12 +109,18 @@ func (r *reader) fromStore(ctx context.Context, at place, ended <-chan struct{},
 	if !r.since.IsZero() {
 		query.Set(contract.LogQuerySince, r.since.UTC().Format(time.RFC3339Nano))
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	over := r.overdue(ctx, ended)
 	position, told := int64(-1), false
 	for tries := 0; ; tries++ {
 		before, begin := out.bytes, time.Now()
-		live := over.Err() == nil
-		done, err := r.copyStore(ctx, at, query, &position, over, out)
+		asked, live := ctx, over.Err() == nil
+		if live {
+			query.Set(contract.LogQueryFollow, "true")
+			asked = over
+		}
+		done, err := r.copyStore(asked, at, query, &position, out)
 		switch {
 		case out.bytes > before:
 			tries, told = 0, false
@@ -165,13 +175,8 @@ func (r *reader) overdue(ctx context.Context, ended <-chan struct{}) context.Con
 }
 
 // copyStore copies one answer of the store, and moves the position. It is done when nothing more is to come.
-func (r *reader) copyStore(ctx context.Context, at place, query url.Values, position *int64, over context.Context, out *counter) (done bool, err error) {
-	asked := ctx
-	if over.Err() == nil {
-		query.Set(contract.LogQueryFollow, "true")
-		asked = over
-	}
-	answer, err := r.store.open(asked, at, query)
+func (r *reader) copyStore(ctx context.Context, at place, query url.Values, position *int64, out *counter) (done bool, err error) {
+	answer, err := r.store.open(ctx, at, query)
 	if err != nil {
 		return false, err
 	}

@@ -95,7 +95,7 @@ func (s *store) open(ctx context.Context, at place, query url.Values) (*answer, 
 		cancel(nil)
 		return nil, &refusal{why: err.Error()}
 	}
-	response, err := s.http.Do(request)
+	response, err := s.http.Do(request) //nolint:bodyclose // closed with the answer, or with the refusal
 	late.Stop()
 	if err != nil {
 		defer cancel(nil)

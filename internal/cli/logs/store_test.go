@@ -166,7 +166,7 @@ var here = place{"d-shop", "shop-1-0-build", "pod"}
 func TestALogOfTheStore(t *testing.T) {
 	const log = "one\ntwo\nthree\n"
 	for name, c := range map[string]struct {
-		store  fakeStore
+		store  *fakeStore // nil for one that works
 		follow bool
 		tail   int64
 		want   string
@@ -179,20 +179,20 @@ func TestALogOfTheStore(t *testing.T) {
 		"its last lines":            {tail: 2, want: "two\nthree\n", asked: []string{"tail=2"}},
 		"no lines":                  {tail: 0, want: "", asked: []string{"tail=0"}},
 		"one that is whole already": {tail: -1, follow: true, want: log, asked: []string{"follow=true"}},
-		"a connection breaks": {store: fakeStore{breaks: []int{5}}, tail: -1, want: log, asked: []string{"", "offset=5"},
+		"a connection breaks": {store: &fakeStore{breaks: []int{5}}, tail: -1, want: log, asked: []string{"", "offset=5"},
 			said: "the log of Pod pod broke off at byte 5, going on from there: "},
-		"it breaks again and again": {store: fakeStore{breaks: []int{5, 0, 0}}, tail: -1, follow: true, want: log,
+		"it breaks again and again": {store: &fakeStore{breaks: []int{5, 0, 0}}, tail: -1, follow: true, want: log,
 			asked: []string{"follow=true", "follow=true&offset=5", "follow=true&offset=5", "follow=true&offset=5"}, said: "at byte 5", waits: 2},
-		"the last lines break": {store: fakeStore{breaks: []int{2}}, tail: 1, want: "three\n", asked: []string{"tail=1", "offset=10"}, said: "at byte 10"},
-		"the store stays away": {store: fakeStore{breaks: []int{4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}, tail: -1, want: "one\n",
+		"the last lines break": {store: &fakeStore{breaks: []int{2}}, tail: 1, want: "three\n", asked: []string{"tail=1", "offset=10"}, said: "at byte 10"},
+		"the store stays away": {store: &fakeStore{breaks: []int{4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}, tail: -1, want: "one\n",
 			failed: "the log store gives no more of the log of Pod pod after byte 4: ", waits: 9, said: "at byte 4"},
-		"it has no such log":        {store: fakeStore{refuses: []int{404}}, tail: -1, failed: "the log store has no such log", asked: []string{""}},
-		"it does not take the user": {store: fakeStore{refuses: []int{403}}, tail: -1, failed: `the verb "get" on phases/log.katkit.dev is needed (not now)`, asked: []string{""}},
-		"it wants a token":          {store: fakeStore{refuses: []int{401}}, tail: -1, failed: "the log store does not take your token: not now", asked: []string{""}},
-		"it is busy":                {store: fakeStore{refuses: []int{503}}, tail: -1, failed: "the log store answers 503 Service Unavailable: not now", asked: []string{""}},
+		"it has no such log":        {store: &fakeStore{refuses: []int{404}}, tail: -1, failed: "the log store has no such log", asked: []string{""}},
+		"it does not take the user": {store: &fakeStore{refuses: []int{403}}, tail: -1, failed: `the verb "get" on phases/log.katkit.dev is needed (not now)`, asked: []string{""}},
+		"it wants a token":          {store: &fakeStore{refuses: []int{401}}, tail: -1, failed: "the log store does not take your token: not now", asked: []string{""}},
+		"it is busy":                {store: &fakeStore{refuses: []int{503}}, tail: -1, failed: "the log store answers 503 Service Unavailable: not now", asked: []string{""}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store := &c.store
+			store := cmp.Or(c.store, &fakeStore{})
 			store.t, store.log, store.whole, store.changed = t, log, true, make(chan struct{})
 			r, notes := reading(t, serve(t, store), &rest.Config{Host: "https://127.0.0.1:1", BearerToken: "t0ken"})
 			r.follow, r.tail = c.follow, c.tail

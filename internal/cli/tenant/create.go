@@ -109,10 +109,10 @@ func apply(ctx context.Context, live client.Client, object *unstructured.Unstruc
 	before := &unstructured.Unstructured{}
 	before.SetGroupVersionKind(object.GroupVersionKind())
 	err := live.Get(ctx, client.ObjectKeyFromObject(object), before)
-	if err != nil && !apierrors.IsNotFound(err) {
+	created := apierrors.IsNotFound(err)
+	if err != nil && !created {
 		return "", explain(err, "get", resource, object.GetNamespace())
 	}
-	created := err != nil
 	err = live.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(manager), client.ForceOwnership)
 	if err != nil {
 		verb := "patch"
