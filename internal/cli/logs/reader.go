@@ -121,10 +121,11 @@ func (r *reader) fromStore(ctx context.Context, at place, ended <-chan struct{},
 			asked = over
 		}
 		done, err := r.copyStore(asked, at, query, &position, out)
+		lasted := time.Since(begin) > lasting // the store ends an answer to which nothing came for long
 		switch {
 		case out.bytes > before:
 			tries, told = 0, false
-		case time.Since(begin) > lasting:
+		case lasted:
 			tries = 0
 		}
 		refused, isRefusal := errors.AsType[*refusal](err)
@@ -141,7 +142,7 @@ func (r *reader) fromStore(ctx context.Context, at place, ended <-chan struct{},
 			}
 			return fmt.Errorf("the log store gives no more of the log of Pod %s after byte %d: %w", at.pod, position, cmp.Or(err, errEnds))
 		case live && over.Err() != nil: // what there is now has to do
-		case err != nil && !told:
+		case err != nil && !told && !lasted:
 			told = true
 			r.say("the log of Pod %s broke off at byte %d, going on from there: %s", at.pod, position, text.Line(err.Error()))
 		}
