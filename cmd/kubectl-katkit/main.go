@@ -23,10 +23,12 @@ import (
 	"katkit.dev/katkit/internal/cli/get"
 	"katkit.dev/katkit/internal/cli/link"
 	"katkit.dev/katkit/internal/cli/links"
+	"katkit.dev/katkit/internal/cli/logs"
 	"katkit.dev/katkit/internal/cli/prs"
 	"katkit.dev/katkit/internal/cli/rerun"
 	runverb "katkit.dev/katkit/internal/cli/run"
 	"katkit.dev/katkit/internal/cli/runs"
+	"katkit.dev/katkit/internal/cli/tenant"
 	"katkit.dev/katkit/internal/cli/validate"
 )
 
@@ -66,11 +68,14 @@ func arguments(args []string) []string {
 func command(streams genericiooptions.IOStreams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-katkit",
-		Short: "Link repositories; start, follow and steer Katkit's runs; check, export and compare what they deploy",
-		Long: "Link a repository to a tenant. Start runs, see how they go, approve, cancel and repeat them. Check the files that Katkit\n" +
-			"reads in a repository, write one for a running service, and see what a deployment would change. Every verb acts with\n" +
-			"your own rights.",
-		Example: `  # Link a repository, with a token that may read it
+		Short: "Make tenants, link repositories; start, follow and steer Katkit's runs; check, export and compare what they deploy",
+		Long: "Make a tenant, and link a repository to it. Start runs, see how they go and what they write, approve, cancel and repeat\n" +
+			"them. Check the files that Katkit reads in a repository, write one for a running service, and see what a deployment would\n" +
+			"change. Every verb acts with your own rights.",
+		Example: `  # Make a tenant, as a cluster admin
+  kubectl katkit tenant create d-taskrunner --env DEV
+
+  # Link a repository, with a token that may read it
   kubectl katkit link acme/taskrunner --token-file FILE -n d-taskrunner
 
   # Are the files of this working copy right?
@@ -84,6 +89,9 @@ func command(streams genericiooptions.IOStreams) *cobra.Command {
 
   # Run it, and see how it goes
   kubectl katkit run taskrunner --sha "$(git rev-parse HEAD)" -n d-taskrunner --follow
+
+  # What the builds write
+  kubectl katkit logs taskrunner-x7k2p -n d-taskrunner --follow
 
   # Let the deployment begin that waits for approval
   kubectl katkit approve taskrunner-x7k2p DEPLOY -n d-taskrunner`,
@@ -102,17 +110,20 @@ func command(streams genericiooptions.IOStreams) *cobra.Command {
 	flags := genericclioptions.NewConfigFlags(true)
 	flags.AddFlags(root.PersistentFlags())
 	userAgent := "kubectl-katkit/" + version
-	connect := cli.Connector(flags, userAgent, rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true}))
+	configure := cli.Configurer(flags, userAgent, rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true}))
+	connect := cli.Connector(flags, configure)
 	root.AddCommand(
 		validate.NewCommand(streams),
 		export.NewCommand(streams, connect),
 		diff.NewCommand(streams, connect, userAgent),
+		tenant.NewCommand(streams, connect),
 		link.NewCommand(streams, connect),
 		links.NewCommand(streams, connect),
 		runverb.NewCommand(streams, connect),
 		runs.NewCommand(streams, connect),
 		prs.NewCommand(streams, connect),
 		get.NewCommand(streams, connect),
+		logs.NewCommand(streams, connect, configure),
 		approve.NewCommand(streams, connect),
 		cancel.NewCommand(streams, connect),
 		rerun.NewCommand(streams, connect),

@@ -26,23 +26,37 @@ import (
 // the kubeconfig's context, else "default". No request is sent yet.
 type Connect func() (client.WithWatch, string, error)
 
+// Configure gives what a connection to the cluster as the user is made of. No request is sent.
+type Configure func() (*rest.Config, error)
+
 // ClientGetter is the part of cli-runtime's RESTClientGetter that Connector needs.
 type ClientGetter interface {
 	ToRESTConfig() (*rest.Config, error)
 	ToRawKubeConfigLoader() clientcmd.ClientConfig
 }
 
-// Connector reads the kubeconfig and the flags of a kubectl command. userAgent names the plugin to the API server;
+// Configurer reads the kubeconfig and the flags of a kubectl command. userAgent names the plugin to the API server;
 // warnings of the API server go to the handler.
-func Connector(flags ClientGetter, userAgent string, warnings rest.WarningHandler) Connect {
-	return func() (client.WithWatch, string, error) {
-		log.SetLogger(logr.Discard()) // what is to be said the verbs say; without a logger the client complains after 30 s
+func Configurer(flags ClientGetter, userAgent string, warnings rest.WarningHandler) Configure {
+	return func() (*rest.Config, error) {
 		config, err := flags.ToRESTConfig()
 		if err != nil {
-			return nil, "", fmt.Errorf("finding the cluster: %w", err)
+			return nil, fmt.Errorf("finding the cluster: %w", err)
 		}
 		config.UserAgent = userAgent
 		config.WarningHandler = warnings
+		return config, nil
+	}
+}
+
+// Connector makes clients for the cluster of the flags, as configure has it.
+func Connector(flags ClientGetter, configure Configure) Connect {
+	return func() (client.WithWatch, string, error) {
+		log.SetLogger(logr.Discard()) // what is to be said the verbs say; without a logger the client complains after 30 s
+		config, err := configure()
+		if err != nil {
+			return nil, "", err
+		}
 		namespace, _, err := flags.ToRawKubeConfigLoader().Namespace()
 		if err != nil {
 			return nil, "", fmt.Errorf("finding the namespace: %w", err)

@@ -32,10 +32,12 @@ import (
 	"katkit.dev/katkit/internal/cli/get"
 	"katkit.dev/katkit/internal/cli/link"
 	"katkit.dev/katkit/internal/cli/links"
+	"katkit.dev/katkit/internal/cli/logs"
 	"katkit.dev/katkit/internal/cli/prs"
 	"katkit.dev/katkit/internal/cli/rerun"
 	"katkit.dev/katkit/internal/cli/run"
 	"katkit.dev/katkit/internal/cli/runs"
+	tenantverb "katkit.dev/katkit/internal/cli/tenant"
 	"katkit.dev/katkit/internal/cli/validate"
 	"katkit.dev/katkit/test/fakegithub"
 	"katkit.dev/katkit/test/fakegithub/openapi"
@@ -208,16 +210,17 @@ func (u user) run(t *testing.T, args ...string) (out, said string, code int) {
 // execute gives the exit code, and prints an error as the plugin does.
 func (u user) execute(ctx context.Context, streams genericiooptions.IOStreams, args ...string) int {
 	flags := genericclioptions.NewConfigFlags(false)
-	connect := cli.Connector(flags, "kubectl-katkit/test", rest.NoWarnings{})
+	configure := cli.Configurer(flags, "kubectl-katkit/test", rest.NoWarnings{})
+	connect := cli.Connector(flags, configure)
 	root := &cobra.Command{Use: "katkit", SilenceErrors: true, SilenceUsage: true}
 	root.SetOut(streams.Out)
 	root.SetErr(io.Discard)
 	flags.AddFlags(root.PersistentFlags())
 	root.AddCommand(validate.NewCommand(streams), export.NewCommand(streams, connect), diff.NewCommand(streams, connect, "kubectl-katkit/test"),
-		link.NewCommand(streams, connect), links.NewCommand(streams, connect), run.NewCommand(streams, connect), runs.NewCommand(streams, connect), get.NewCommand(streams, connect), prs.NewCommand(streams, connect),
-		approve.NewCommand(streams, connect), cancel.NewCommand(streams, connect), rerun.NewCommand(streams, connect))
+		link.NewCommand(streams, connect), links.NewCommand(streams, connect), run.NewCommand(streams, connect), runs.NewCommand(streams, connect), get.NewCommand(streams, connect), logs.NewCommand(streams, connect, configure), prs.NewCommand(streams, connect),
+		tenantverb.NewCommand(streams, connect), approve.NewCommand(streams, connect), cancel.NewCommand(streams, connect), rerun.NewCommand(streams, connect))
 	global := []string{"--kubeconfig", u.kubeconfig}
-	if !slices.Contains(args, "--tenant") {
+	if !slices.Contains(args, "--tenant") && args[0] != "tenant" {
 		global = append(global, "--namespace", tenant)
 	}
 	root.SetArgs(append(global, args...))

@@ -6,9 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -117,5 +119,36 @@ var _ = Describe("The plugin", func() {
 		printed, code = t.plugin(ctx, "runs", link)
 		Expect(code).To(Equal(0), printed)
 		Expect(printed).To(MatchRegexp(`(?s)second .*Cancelled .*2/3.*first .*Failed .*1/3`))
+	})
+
+	It("shows what a build writes while it runs, and the same bytes afterwards", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		g := newGate(ctx)
+		link := t.link(ctx, newRepository(ctx, map[string]string{
+			"ci.sh":    script(`printf 'looking\tat \033[31mit\033[0m\n'`, g.wait(), "seq 3", "printf end"),
+			configFile: workflow(build),
+		}))
+		By("following the logs of a run that has not begun")
+		printed, code := t.plugin(ctx, "run", link, "--name", "logged")
+		Expect(code).To(Equal(0), printed)
+		command := exec.CommandContext(ctx, filepath.Join("..", "..", "bin", "kubectl-katkit"), "logs", "logged", "-f", "-n", t.namespace)
+		live, said := gbytes.NewBuffer(), gbytes.NewBuffer()
+		command.Stdout, command.Stderr = live, said
+		Expect(command.Start()).To(Succeed())
+		Eventually(ctx, live).Should(gbytes.Say(`looking\tat \x1b\[31mit`))
+
+		By("letting the build end")
+		g.open(ctx)
+		Expect(command.Wait()).To(Succeed(), "the run succeeds: %s", said.Contents())
+		Expect(string(live.Contents())).To(ContainSubstring("it\x1b[0m\n1\n2\n3\nend"))
+		Eventually(ctx, func(ctx context.Context) ([]corev1.Pod, error) {
+			var pods corev1.PodList
+			err := suite.Client.List(ctx, &pods, client.InNamespace(t.namespace), client.MatchingLabels{v1alpha1.LabelRun: "logged"})
+			return pods.Items, err
+		}).Should(BeEmpty(), "builder Pods go with the run")
+		afterwards, err := exec.CommandContext(ctx, filepath.Join("..", "..", "bin", "kubectl-katkit"), "logs", "logged", "BUILD", "-n", t.namespace).Output()
+		Expect(err).NotTo(HaveOccurred())
+		// A kubelet ends the last line, which ci.sh did not.
+		Expect(strings.TrimSuffix(string(afterwards), "\n")).To(Equal(strings.TrimSuffix(string(live.Contents()), "\n")))
 	})
 })

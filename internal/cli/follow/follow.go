@@ -75,11 +75,26 @@ func Run(ctx context.Context, streams genericiooptions.IOStreams, live client.Wi
 		f.say("stopped following; run " + run.Name + " goes on. To follow it again: " + again)
 		return ExitInterrupted
 	case errors.Is(err, errGone):
-		return fmt.Errorf("run %s/%s was deleted before it had ended", run.Namespace, run.Name)
+		return deleted(run)
 	case err != nil:
 		return fmt.Errorf("what becomes of run %s/%s could not be told; to follow it again: %s (%w)", run.Namespace, run.Name, again, err)
 	}
 	return Result(state)
+}
+
+// Watch calls show with a run as it is, and with every change of it or its Phases, until it has ended. It says when the connection is
+// lost. It gives the state in which the run has ended, or why that could not be told, as when the context ended.
+func Watch(ctx context.Context, live client.WithWatch, run *v1alpha1.CIRun, say func(line string), show func(view.Snapshot)) (v1alpha1.RunState, error) {
+	f := follower{live: live, run: run, say: say, show: seen(show), wait: Pause}
+	state, err := f.follow(ctx)
+	if errors.Is(err, errGone) {
+		err = deleted(run)
+	}
+	return state, err
+}
+
+func deleted(run *v1alpha1.CIRun) error {
+	return fmt.Errorf("run %s/%s was deleted before it had ended", run.Namespace, run.Name)
 }
 
 // Result is what a verb that followed a run ends with.
@@ -102,6 +117,13 @@ type display interface {
 	tick() <-chan time.Time
 	close()
 }
+
+// seen is a display that only its owner sees.
+type seen func(view.Snapshot)
+
+func (s seen) show(now view.Snapshot) { s(now) }
+func (seen) tick() <-chan time.Time   { return nil }
+func (seen) close()                   {}
 
 type follower struct {
 	live client.WithWatch

@@ -41,7 +41,7 @@ func controlSequence(s string) int {
 	if !strings.HasPrefix(s, "\x1b[") {
 		return 0
 	}
-	for i := 2; i < len(s) && i < 32; i++ {
+	for i := 2; i < len(s) && i < maxSequence; i++ {
 		switch c := s[i]; {
 		case c >= 0x40 && c <= 0x7e:
 			return i + 1
