@@ -10,14 +10,13 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
+
+	"katkit.dev/katkit/internal/contract"
 )
 
 const (
 	authorization = "Authorization"
-	// storeAuthorization has the user's bearer token for the log store, since the API server keeps Authorization to itself when it
-	// passes a request on.
-	storeAuthorization = "Katkit-Authorization"
-	bearer             = "Bearer "
+	bearer        = "Bearer "
 	// dialTimeout bounds a connection to a log store that is called directly.
 	dialTimeout = 15 * time.Second
 )
@@ -71,7 +70,7 @@ type forStore struct {
 func (f forStore) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	if token := r.Header.Get(authorization); strings.HasPrefix(token, bearer) {
-		r.Header.Set(storeAuthorization, token)
+		r.Header.Set(contract.HeaderLogAuthorization, token)
 	}
 	if f.direct {
 		r.Header.Del(authorization)

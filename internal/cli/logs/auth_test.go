@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"k8s.io/client-go/rest"
+
+	"katkit.dev/katkit/internal/contract"
 )
 
 // TestTheToken goes to the store, and no further.
@@ -38,7 +40,7 @@ func TestTheToken(t *testing.T) {
 			}
 			sent := "-"
 			if len(store.headers) > 0 {
-				sent = store.headers[0].Get(storeAuthorization)
+				sent = store.headers[0].Get(contract.HeaderLogAuthorization)
 			}
 			if sent != c.sent || len(other.headers) > 0 {
 				t.Errorf("sent %q, and %d requests to another address", sent, len(other.headers))

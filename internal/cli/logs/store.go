@@ -156,7 +156,7 @@ func (s *store) refused(response *http.Response) *refusal {
 		return &refusal{why: fmt.Sprintf("you may not call the log store: the verb \"get\" on services/proxy, name %s, in namespace %s is needed", serviceName, serviceNamespace)}
 	case code == http.StatusForbidden:
 		return &refusal{why: fmt.Sprintf("the log store refuses: the verb \"get\" on %s.katkit.dev is needed (%s)", contract.LogResource, why)}
-	case code == http.StatusUnauthorized && response.Request.Header.Get(storeAuthorization) == "":
+	case code == http.StatusUnauthorized && response.Request.Header.Get(contract.HeaderLogAuthorization) == "":
 		return &refusal{why: unsigned}
 	case code == http.StatusUnauthorized:
 		return &refusal{why: "the log store does not take your token: " + why}

@@ -208,7 +208,7 @@ func TestALogOfTheStore(t *testing.T) {
 				t.Errorf("said %q, waited %d times, want %q, %d", notes.said, notes.waits, c.said, c.waits)
 			}
 			for _, header := range store.headers {
-				if header.Get(storeAuthorization) != "Bearer t0ken" {
+				if header.Get(contract.HeaderLogAuthorization) != "Bearer t0ken" {
 					t.Errorf("asked with %v", header)
 				}
 			}
