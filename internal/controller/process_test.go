@@ -147,11 +147,16 @@ func (w *wire) decide(sent write) (deliver, answer bool) {
 }
 
 // killAt makes the manager die at its n-th write in a namespace (from 1, events apart): the API server gets the
-// write, the manager never hears of it. For the one that comes after it this is the same as dying before the next.
+// write, the manager never hears of it. For the one that comes after it this is the same as dying before the next. One that has not
+// died when the story ends goes on living.
 func (w *wire) killAt(namespace string, n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.within, w.cutAt = namespace, n
+	set := func(n int) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.within, w.cutAt = namespace, n
+	}
+	set(n)
+	DeferCleanup(set, 0)
 }
 
 func (w *wire) isCut() bool {
