@@ -147,16 +147,11 @@ func (w *wire) decide(sent write) (deliver, answer bool) {
 }
 
 // killAt makes the manager die at its n-th write in a namespace (from 1, events apart): the API server gets the
-// write, the manager never hears of it. For the one that comes after it this is the same as dying before the next. One that has not
-// died when the story ends goes on living.
+// write, the manager never hears of it. For the one that comes after it this is the same as dying before the next.
 func (w *wire) killAt(namespace string, n int) {
-	set := func(n int) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.within, w.cutAt = namespace, n
-	}
-	set(n)
-	DeferCleanup(set, 0)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.within, w.cutAt = namespace, n
 }
 
 func (w *wire) isCut() bool {
