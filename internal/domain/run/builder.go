@@ -2,6 +2,7 @@ package run
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -81,12 +82,8 @@ func takeOver(result *corev1.ResourceRequirements, from corev1.ResourceRequireme
 			delete(result.Limits, name)
 		}
 	}
-	for name, quantity := range from.Requests {
-		result.Requests[name] = quantity
-	}
-	for name, quantity := range from.Limits {
-		result.Limits[name] = quantity
-	}
+	maps.Copy(result.Requests, from.Requests)
+	maps.Copy(result.Limits, from.Limits)
 }
 
 // setLimit sets a limit that nobody asked for. Without a request the API server would have the node set all of it aside.
