@@ -102,7 +102,7 @@ func (r *rig) ReviewAccess(_ context.Context, spec authorizationv1.SubjectAccess
 	return authorizationv1.SubjectAccessReviewStatus{Allowed: allowed}, nil
 }
 
-func (r *rig) send(t *testing.T, method, path, token string, body io.Reader) *http.Response {
+func (r *rig) send(t *testing.T, method, path, token string, body io.Reader) reply {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, r.url+path, body)
 	if err != nil {
@@ -116,7 +116,14 @@ func (r *rig) send(t *testing.T, method, path, token string, body io.Reader) *ht
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { response.Body.Close() })
-	return response
+	return reply{response.StatusCode, response.Header, response.Body}
+}
+
+// reply is an answer that is closed when the test ends, or before.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+	Body       io.ReadCloser
 }
 
 // does sends a request, and returns status and body.
@@ -367,7 +374,7 @@ func TestAFollowerIsCutWhenTheStoreStops(t *testing.T) {
 func TestALogIsFollowedBySoManyAtMost(t *testing.T) {
 	r := newRig(t)
 	r.put(t, 0, "one\n", false)
-	followers := make([]*http.Response, maxFollowers)
+	followers := make([]reply, maxFollowers)
 	for i := range followers {
 		followers[i] = r.send(t, http.MethodGet, readPath+"?follow=true", aliceToken, nil)
 	}

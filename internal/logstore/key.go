@@ -60,7 +60,10 @@ type object struct {
 // limit is the offset behind the last byte.
 func (o object) limit() int64 { return o.offset + o.size }
 
-var namePattern = regexp.MustCompile(`^(end-)?([0-9]{20})(-[A-Z2-7]{26})?$`)
+var (
+	chunkPattern = regexp.MustCompile(`^[0-9]{20}-[A-Z2-7]{26}$`)
+	endPattern   = regexp.MustCompile(`^end-[0-9]{20}$`)
+)
 
 // parse reads a key below podPrefix.
 func parse(key string, size int64, stored time.Time) object {
@@ -70,17 +73,19 @@ func parse(key string, size int64, stored time.Time) object {
 		return o
 	}
 	o.uid = parts[2]
-	match := namePattern.FindStringSubmatch(parts[3])
-	if match == nil || (match[1] == "") == (match[3] == "") {
+	name, found := parts[3], stray
+	switch {
+	case chunkPattern.MatchString(name):
+		name, _, _ = strings.Cut(name, "-")
+		found = chunk
+	case endPattern.MatchString(name):
+		name = strings.TrimPrefix(name, "end-")
+		found = end
+	default:
 		return o
 	}
-	offset, err := strconv.ParseInt(match[2], 10, 64)
-	if err != nil {
-		return o
-	}
-	o.offset, o.kind = offset, chunk
-	if match[1] != "" {
-		o.kind = end
+	if offset, err := strconv.ParseInt(name, 10, 64); err == nil {
+		o.offset, o.kind = offset, found
 	}
 	return o
 }

@@ -2,7 +2,6 @@ package logstore
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -48,9 +47,9 @@ func write(t *testing.T, random *rand.Rand, bucket *Bucket, log Log, content []b
 		}
 		to := min(int64(len(content)), from+int64(random.IntN(1+random.IntN(60_000))))
 		complete := to == int64(len(content)) && random.IntN(2) == 0
-		var body io.Reader = iotest.OneByteReader(bytes.NewReader(content[from:to]))
+		body := io.Reader(bytes.NewReader(content[from:to]))
 		if random.IntN(2) == 0 {
-			body = bytes.NewReader(content[from:to])
+			body = iotest.OneByteReader(body)
 		}
 		ctx := t.Context()
 		switch random.IntN(10) {
@@ -205,7 +204,7 @@ func TestAWriteWaitsForTheOneBefore(t *testing.T) {
 	reading, body := io.Pipe()
 	first := make(chan error, 1)
 	go func() {
-		_, err := s.Append(context.Background(), aLog, 0, reading, false)
+		_, err := s.Append(t.Context(), aLog, 0, reading, false)
 		first <- err
 	}()
 	if _, err := body.Write([]byte("on")); err != nil { // so that it has the log
@@ -214,9 +213,8 @@ func TestAWriteWaitsForTheOneBefore(t *testing.T) {
 	if _, err := s.Append(canceled(), aLog, 0, strings.NewReader("one"), false); !errors.Is(err, ErrBusy) {
 		t.Errorf("the error is %v", err)
 	}
-	body.Write([]byte("e"))
-	body.Close()
-	if err := <-first; err != nil {
+	_, err := body.Write([]byte("e"))
+	if err := errors.Join(err, body.Close(), <-first); err != nil {
 		t.Fatal(err)
 	}
 	if got := appendText(t, s, 0, "one, two", false); got.Bytes != 8 {
