@@ -124,6 +124,8 @@ const (
 	ReasonPodGone = "PodGone"
 	// ReasonPodFailed: the builder Pod ended without the agent's word (evicted, node lost, agent killed).
 	ReasonPodFailed = "PodFailed"
+	// ReasonLogIncomplete: the log store has not got all of a builder Pod's log. It is an event's reason alone.
+	ReasonLogIncomplete = "LogIncomplete"
 	// ReasonTimedOut: the phase took longer than its timeout.
 	ReasonTimedOut = "TimedOut"
 	// ReasonRunTimedOut: the run took longer than its timeout.

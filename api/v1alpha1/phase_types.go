@@ -498,7 +498,7 @@ type ReplicaStatus struct {
 	// +kubebuilder:validation:Maximum=63
 	Index int32 `json:"index"`
 
-	// pod is the name of the builder Pod. It is gone when the run is over.
+	// pod is the name of the builder Pod. It is gone when the run is over, and its log delivered.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -560,6 +560,41 @@ type LogStatus struct {
 	// +kubebuilder:validation:MinLength=0
 	// +kubebuilder:validation:MaxLength=253
 	ConfigMap string `json:"configMap,omitempty"`
+
+	// stored tells what the log store has of the log. Absent where there is no log store.
+	// +optional
+	Stored *StoredLog `json:"stored,omitempty"`
+}
+
+// StoredLogState is how far a log is on its way to the log store.
+// +kubebuilder:validation:Enum=Delivering;Complete;Incomplete
+type StoredLogState string
+
+const (
+	// StoredLogDelivering: the build has ended, and its Pod stays until the rest of its log is stored, or given up.
+	StoredLogDelivering StoredLogState = "Delivering"
+	// StoredLogComplete: the store has all of it, from the first byte to the last. Final.
+	StoredLogComplete StoredLogState = "Complete"
+	// StoredLogIncomplete: the store has not got all of it, and will not. Final.
+	StoredLogIncomplete StoredLogState = "Incomplete"
+)
+
+// StoredLog tells what the log store has of a log.
+type StoredLog struct {
+	// state of the log in the store.
+	// +required
+	State StoredLogState `json:"state,omitempty"`
+
+	// bytes of the log that are stored, from its first. 0 while that is not known.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Bytes int64 `json:"bytes,omitempty"`
+
+	// message tells why the log is incomplete.
+	// +optional
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
 }
 
 // ReceiptResult is what became of a service.

@@ -1,5 +1,5 @@
-// katkit-agent runs in the two containers of a builder Pod: `katkit-agent checkout` fetches the commit, `katkit-agent
-// exec` runs its ci.sh. See package agent.
+// katkit-agent runs in the containers of a builder Pod: `katkit-agent checkout` fetches the commit, `katkit-agent exec` runs its
+// ci.sh, `katkit-agent ship` brings the log to the log store. See package agent.
 package main
 
 import (

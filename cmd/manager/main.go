@@ -12,6 +12,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/controller"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/github"
 )
 
@@ -35,6 +36,8 @@ type settings struct {
 	namespace   string
 	limits      controller.Limits
 	agent       v1alpha1.AgentDelivery
+	logStore    string
+	logStoreCA  []byte
 }
 
 func parse(args []string) (settings, zap.Options, error) {
@@ -60,6 +63,11 @@ func parse(args []string) (settings, zap.Options, error) {
 		s.agent, err = controller.ParseAgentDelivery(value)
 		return err
 	})
+	flags.StringVar(&s.logStore, "log-store-url", "", "where the logs of builder Pods are stored, an address of http or https; empty: nowhere")
+	flags.Func("log-store-ca-file", "a file of certificates in PEM that the log store is trusted by, beside the system's", func(name string) (err error) {
+		s.logStoreCA, err = os.ReadFile(name)
+		return err
+	})
 	logging.BindFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return s, logging, fmt.Errorf("reading the flags: %w", err)
@@ -83,6 +91,10 @@ func run(args []string) error {
 	if err != nil {
 		return fmt.Errorf("reading --github-host and --github-ca-file: %w", err)
 	}
+	logs, err := buildpod.ParseLogStore(s.logStore, s.logStoreCA)
+	if err != nil {
+		return fmt.Errorf("reading --log-store-url and --log-store-ca-file: %w", err)
+	}
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
@@ -95,7 +107,7 @@ func run(args []string) error {
 		LeaderElectionID:              "katkit-manager",
 		LeaderElectionNamespace:       s.namespace,
 		LeaderElectionReleaseOnCancel: true,
-	}, factory, s.limits, s.agent)
+	}, factory, s.limits, s.agent, logs)
 	if err != nil {
 		return err
 	}

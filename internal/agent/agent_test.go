@@ -36,6 +36,8 @@ func pathsIn(base string) Paths {
 		Control:     filepath.Join(base, ".katkit"),
 		Token:       filepath.Join(base, "token"),
 		Termination: filepath.Join(base, "termination-log"),
+		Spool:       filepath.Join(base, "spool"),
+		LogToken:    filepath.Join(base, "log-token"),
 	}
 }
 
@@ -159,7 +161,7 @@ func TestMainTellsHowItIsUsed(t *testing.T) {
 			t.Errorf("%v: exit code %d", args, code)
 		}
 	}
-	if !bytes.Contains(stderr.Bytes(), []byte("usage: katkit-agent checkout|exec|install DIR")) {
+	if !bytes.Contains(stderr.Bytes(), []byte("usage: katkit-agent checkout|exec|ship|install DIR")) {
 		t.Errorf("stderr: %s", stderr.String())
 	}
 }

@@ -1,5 +1,5 @@
-// Package agent is what runs in the containers of a builder Pod: Checkout fetches one commit, Exec runs its ci.sh.
-// cmd/agent calls it.
+// Package agent is what runs in the containers of a builder Pod: Checkout fetches one commit, Exec runs its ci.sh, Ship brings
+// the log to the log store. cmd/agent calls it.
 //
 //	container checkout            folder both share         container build
 //	------------------            -----------------         ---------------
@@ -10,7 +10,15 @@
 //	       v                                                       v
 //	termination message                                     termination message
 //
+// Where there is a log store, another folder is shared:
+//
+//	container build                folder                   container log
+//	---------------                ------                   -------------
+//	Exec holds the lock of    -->  writer              -->  free: Exec has gone, the log has ended
+//	stdout, the same bytes    -->  part-0, part-1 …    -->  PUT to the store, removed once stored
+//	Exec comes to its end     -->  end
+//
 // What always holds: every end that leaves the agent alive is reported as a contract.Report; the clone token is in no
 // argument, no URL and no file that ci.sh can read; no value of a Secret is in what the agent writes; memory does not grow with the size of
-// a log; nothing waits for ever.
+// a log; nothing waits for ever; no trouble with the log store fails a build or holds it up.
 package agent

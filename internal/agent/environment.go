@@ -61,7 +61,7 @@ func readVariables(environ []string) variables {
 		switch name {
 		case contract.VarFixed:
 			fixed = strings.Split(value, ",")
-		case contract.VarGraceSeconds, contract.VarContract:
+		case contract.VarGraceSeconds, contract.VarContract, contract.VarSpoolBytes:
 		default:
 			put(name, value)
 		}

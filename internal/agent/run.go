@@ -17,6 +17,8 @@ type Paths struct {
 	Control     string // folder of the checkout's word
 	Token       string // file with the clone token; it need not exist
 	Termination string // file for the report
+	Spool       string // folder of the log that goes to the log store; without it there is no store
+	LogToken    string // file with the token for the log store
 }
 
 // PodPaths are the paths inside a builder Pod.
@@ -26,6 +28,8 @@ func PodPaths() Paths {
 		Control:     contract.ControlDir,
 		Token:       filepath.Join(contract.CredentialDir, contract.CredentialKey),
 		Termination: contract.TerminationMessagePath,
+		Spool:       contract.SpoolDir,
+		LogToken:    filepath.Join(contract.LogTokenDir, contract.LogTokenKey),
 	}
 }
 
@@ -36,12 +40,19 @@ func Main(args []string, paths Paths, stdout, stderr io.Writer) int {
 	case len(args) == 1 && args[0] == contract.CheckoutCommand:
 		return supervise(paths, stdout, stderr, checkout)
 	case len(args) == 1 && args[0] == contract.ExecCommand:
-		return supervise(paths, stdout, stderr, execute)
+		kept, err := openSpool(paths.Spool)
+		if err != nil {
+			fmt.Fprintf(stderr, "%s%v\n", prefix, err)
+		}
+		defer kept.close()
+		return supervise(paths, tee{kept, stdout}, stderr, execute)
+	case len(args) == 1 && args[0] == contract.ShipCommand:
+		return ship(paths, stdout)
 	case len(args) == 2 && args[0] == contract.InstallCommand:
 		return supervise(paths, stdout, stderr, func(_ Paths, log *logWriter) contract.Report { return install(args[1], log) })
 	}
-	fmt.Fprintf(stderr, "usage: katkit-agent %s|%s|%s DIR\nIt runs in a builder Pod that Katkit makes.\n",
-		contract.CheckoutCommand, contract.ExecCommand, contract.InstallCommand)
+	fmt.Fprintf(stderr, "usage: katkit-agent %s|%s|%s|%s DIR\nIt runs in a builder Pod that Katkit makes.\n",
+		contract.CheckoutCommand, contract.ExecCommand, contract.ShipCommand, contract.InstallCommand)
 	return contract.ExitUsage
 }
 

@@ -44,6 +44,9 @@ const (
 	// VarLogStoreURL tells the log container where the store is, http or https; VarLogStoreCA are certificates in PEM that it trusts for it.
 	VarLogStoreURL = "KATKIT_LOG_STORE_URL"
 	VarLogStoreCA  = "KATKIT_LOG_STORE_CA"
+	// VarPodNamespace and VarPodName tell it whose log it is.
+	VarPodNamespace = "KATKIT_POD_NAMESPACE"
+	VarPodName      = "KATKIT_POD_NAME"
 
 	// Queries of the paths.
 	LogQueryOffset   = "offset"
@@ -76,9 +79,26 @@ func ReadLogPath(namespace, phase, pod string) string {
 	return "/v1/namespaces/" + url.PathEscape(namespace) + "/phases/" + url.PathEscape(phase) + "/pods/" + url.PathEscape(pod) + "/log"
 }
 
-// SpoolFile is the name of the nth file of a spool, from 0, in SpoolDir. The files follow each other; the last byte of all is
-// written when the file SpoolEnd is there.
+// SpoolFile is the name of the nth file of a spool, from 0, in SpoolDir. The files follow each other, each of SpoolFileBytes at
+// most; only the last one grows. Whoever has brought one to the store removes it, from the first on.
 func SpoolFile(n int) string { return "part-" + strconv.Itoa(n) }
 
-// SpoolEnd is the file that tells that the log is whole.
-const SpoolEnd = "end"
+// SpoolFileBytes is the most that a file of a spool has.
+const SpoolFileBytes = 16 << 20
+
+const (
+	// SpoolWriter is the file of a spool on which `exec` holds a lock (flock, exclusive) as long as it lives. It is there before
+	// the first SpoolFile. Once it is free, nothing more is written.
+	SpoolWriter = "writer"
+	// SpoolEnd is the file that tells that `exec` came to its end, and was not killed before.
+	SpoolEnd = "end"
+
+	// VarSpoolBytes is the most that `exec` keeps on disk of a log that is not stored yet, in bytes. ci.sh does not see it.
+	VarSpoolBytes = "KATKIT_LOG_SPOOL_BYTES"
+	// DefaultSpoolBytes is what counts where VarSpoolBytes is absent.
+	DefaultSpoolBytes = 1 << 30
+	// VarLogPatience is how long `ship` goes on trying once the log has ended, in whole seconds.
+	VarLogPatience = "KATKIT_LOG_PATIENCE_SECONDS"
+	// DefaultLogPatienceSeconds is what counts where VarLogPatience is absent.
+	DefaultLogPatienceSeconds = 15 * 60
+)

@@ -131,7 +131,7 @@ type wireLog struct {
 // or beyond its limits, are left out.
 func (r Report) Marshal() []byte {
 	w := wireReport{
-		Version: reportVersion, Class: r.Class, Reason: r.Reason, Message: firstBytes(plain(r.Message), maxMessage),
+		Version: reportVersion, Class: r.Class, Reason: r.Reason, Message: firstBytes(plain(r.Message)),
 		ExitCode: r.ExitCode, Signal: r.Signal, StartTime: r.StartTime.UTC(), FinishTime: r.FinishTime.UTC(),
 		Log: wireLog{Bytes: r.Log.Bytes, Lines: r.Log.Lines, TailLines: r.Log.TailLines, Complete: true},
 	}
@@ -182,7 +182,7 @@ func ParseReport(message []byte) (Report, error) {
 		return Report{}, fmt.Errorf("the container's report was not written by a fitting agent: %w", err)
 	}
 	r := Report{
-		Class: w.Class, Reason: w.Reason, Message: firstBytes(plain(w.Message), maxMessage),
+		Class: w.Class, Reason: w.Reason, Message: firstBytes(plain(w.Message)),
 		ExitCode: w.ExitCode, Signal: w.Signal, StartTime: w.StartTime.UTC(), FinishTime: w.FinishTime.UTC(),
 		Log:     Log{Bytes: w.Log.Bytes, Lines: w.Log.Lines, TailLines: w.Log.TailLines},
 		Outputs: outputs, Tail: lastLines(plain(w.Tail), MaxReport),

@@ -47,13 +47,13 @@ func escapeSequence(s string) int {
 	return 0
 }
 
-// firstBytes cuts valid UTF-8 to at most limit bytes, with "…" where something was lost.
-func firstBytes(s string, limit int) string {
+// firstBytes cuts valid UTF-8 to at most maxMessage bytes, with "…" where something was lost.
+func firstBytes(s string) string {
 	const more = "…"
-	if len(s) <= limit {
+	if len(s) <= maxMessage {
 		return s
 	}
-	end := limit - len(more)
+	end := maxMessage - len(more)
 	for end > 0 && !utf8.RuneStart(s[end]) {
 		end--
 	}

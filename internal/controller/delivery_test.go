@@ -28,7 +28,7 @@ var _ = Describe("A builder image", func() {
 		Expect(t.phase("BUILD").Spec.Execution.AgentDelivery).To(Equal(v1alpha1.AgentByImageVolume))
 
 		katkit.stop()
-		katkit = startManagerWith(v1alpha1.AgentByInitContainer)
+		katkit = startManagerWith(v1alpha1.AgentByInitContainer, nil)
 		DeferCleanup(restart)
 		t = begun(execution("BUILD", 0))
 		pod = t.builder("BUILD")

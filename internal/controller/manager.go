@@ -22,6 +22,7 @@ import (
 	"katkit.dev/katkit/internal/controller/phase"
 	"katkit.dev/katkit/internal/controller/reporting"
 	"katkit.dev/katkit/internal/controller/run"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/github"
 	"katkit.dev/katkit/internal/source"
 	"katkit.dev/katkit/internal/turn"
@@ -50,8 +51,8 @@ type Limits struct {
 
 // NewManager makes a manager with all controllers. options are those of controller-runtime; scheme, cache and
 // client are set here. GitHub is asked through factory. agent is how builder images get the agent; "": as the API server's version
-// allows.
-func NewManager(config *rest.Config, options ctrl.Options, factory *github.Factory, limits Limits, agent v1alpha1.AgentDelivery) (ctrl.Manager, error) {
+// allows. The logs of builder Pods go to logs; nil: they are not stored.
+func NewManager(config *rest.Config, options ctrl.Options, factory *github.Factory, limits Limits, agent v1alpha1.AgentDelivery, logs *buildpod.LogStore) (ctrl.Manager, error) {
 	agent, err := chooseDelivery(config, agent)
 	if err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func NewManager(config *rest.Config, options ctrl.Options, factory *github.Facto
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	if err := addControllers(mgr, factory, limits, agent); err != nil {
+	if err := addControllers(mgr, factory, limits, agent, logs); err != nil {
 		return nil, err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -90,7 +91,7 @@ func cacheOptions() cache.Options {
 	}
 }
 
-func addControllers(mgr ctrl.Manager, factory *github.Factory, limits Limits, agent v1alpha1.AgentDelivery) error {
+func addControllers(mgr ctrl.Manager, factory *github.Factory, limits Limits, agent v1alpha1.AgentDelivery, logs *buildpod.LogStore) error {
 	core, err := corev1client.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("making the client for logs: %w", err)
@@ -108,7 +109,7 @@ func addControllers(mgr ctrl.Manager, factory *github.Factory, limits Limits, ag
 	phases := &phase.Controller{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Core: core, Source: opener, Turns: turns,
 		Deployer: &workload.Deployer{Config: mgr.GetConfig(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()},
-		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers,
+		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers, LogStore: logs,
 	}
 	reports := &reporting.Controller{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Source: opener,

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/buildpod"
 )
 
 const (
@@ -308,6 +309,43 @@ var _ = Describe("Pods, to the manager,", func() {
 		}
 		Expect(manager.Patch(ctx, builder, merge(`{"spec":{"activeDeadlineSeconds":1}}`))).To(Succeed())
 		Expect(get(&corev1.Pod{}, t.namespace, "ours").Spec.ActiveDeadlineSeconds).To(HaveValue(BeEquivalentTo(1)))
+	})
+
+	It("have a token for the log store in the container log alone, which runs the agent", func() {
+		shipping := func(change func(*corev1.PodSpec)) *corev1.Pod {
+			pod := aBuilder(t.namespace, "ours")
+			pod.Spec.InitContainers = nil
+			pod.Spec.Containers = []corev1.Container{{Name: "checkout", Image: "agent:v1"}, {Name: "build", Image: "builder:v1"}}
+			buildpod.ShipLog(pod, buildpod.LogStore{URL: "http://logs"})
+			change(&pod.Spec)
+			return pod
+		}
+		const alone, agent = "into the container log of a builder Pod alone", "The container log of a builder Pod runs the agent"
+		for why, changes := range map[string][]func(*corev1.PodSpec){
+			alone: {
+				func(s *corev1.PodSpec) {
+					s.Containers[1].VolumeMounts = append(s.Containers[1].VolumeMounts, s.Containers[2].VolumeMounts[1])
+				},
+				func(s *corev1.PodSpec) {
+					s.InitContainers = []corev1.Container{{Name: "first", Image: "x", VolumeMounts: s.Containers[2].VolumeMounts[1:]}}
+				},
+			},
+			agent: {
+				func(s *corev1.PodSpec) { s.Containers[2].Image = "evil:v1" },
+				func(s *corev1.PodSpec) { s.Containers[2].Command = []string{"sh"} },
+				func(s *corev1.PodSpec) { s.Containers[2].Args = []string{"more"} },
+				func(s *corev1.PodSpec) {
+					s.Volumes = append(s.Volumes, corev1.Volume{Name: "workspace"})
+					s.Containers[2].VolumeMounts = append(s.Containers[2].VolumeMounts, corev1.VolumeMount{Name: "workspace", MountPath: "/workspace"})
+				},
+			},
+		} {
+			for i, change := range changes {
+				err := manager.Create(ctx, shipping(change), client.DryRunAll)
+				Expect(err).To(MatchError(ContainSubstring(why)), "change %d", i)
+			}
+		}
+		Expect(manager.Create(ctx, shipping(func(*corev1.PodSpec) {}))).To(Succeed())
 	})
 
 	It("are made in tenants only, but stopped and removed where the label was taken away", func() {

@@ -20,6 +20,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/controller"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/github"
 )
 
@@ -31,13 +32,10 @@ type process struct {
 }
 
 // startManager starts the manager as its own ServiceAccount. Like a new process it remembers nothing.
-func startManager() *process {
-	GinkgoHelper()
-	return startManagerWith("")
-}
+func startManager() *process { return startManagerWith("", nil) }
 
-// startManagerWith starts a manager whose flag --agent-delivery says how builder images get the agent.
-func startManagerWith(agent v1alpha1.AgentDelivery) *process {
+// startManagerWith starts a manager whose flag --agent-delivery says how builder images get the agent, and that has a log store.
+func startManagerWith(agent v1alpha1.AgentDelivery, logs *buildpod.LogStore) *process {
 	GinkgoHelper()
 	factory, err := github.NewFactory(github.Options{Hosts: []github.Host{host}, CABundle: []byte(caBundle())})
 	Expect(err).NotTo(HaveOccurred())
@@ -50,7 +48,7 @@ func startManagerWith(agent v1alpha1.AgentDelivery) *process {
 		// The names of controllers are unique in a process; here one process has several lives.
 		Controller:              config.Controller{SkipNameValidation: new(true)},
 		GracefulShutdownTimeout: new(10 * time.Second),
-	}, factory, controller.Limits{Workers: 4}, agent)
+	}, factory, controller.Limits{Workers: 4}, agent, logs)
 	Expect(err).NotTo(HaveOccurred())
 	life, cancel := context.WithCancel(ctx)
 	p.cancel = cancel

@@ -26,6 +26,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	domain "katkit.dev/katkit/internal/domain/phase"
 	"katkit.dev/katkit/internal/fairqueue"
 	"katkit.dev/katkit/internal/source"
@@ -51,7 +52,7 @@ import (
 // +kubebuilder:rbac:groups=apps,resources=replicasets;controllerrevisions,verbs=list
 // +kubebuilder:rbac:groups="",resources=events,verbs=list;watch
 
-// Controller reconciles Phases. All fields are needed.
+// Controller reconciles Phases. All fields are needed but LogStore.
 type Controller struct {
 	// Client reads from the cache, and waits for it to have seen what this client wrote.
 	Client client.Client
@@ -68,6 +69,8 @@ type Controller struct {
 	// Recorder writes events.
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
+	// LogStore is where the logs of builder Pods go; nil where there is none.
+	LogStore *buildpod.LogStore
 	// Workers is how many Phases are reconciled at once.
 	Workers int
 

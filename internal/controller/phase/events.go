@@ -25,6 +25,7 @@ func happened(spec v1alpha1.PhaseSpec, before, after v1alpha1.PhaseStatus) []rep
 		happened = append(happened, report.Event{Reason: "Approved", Action: "Approve", Note: "approved by " + cmp.Or(approval.By, "somebody whom the cluster does not tell")})
 	}
 	happened = append(happened, tried(before, after)...)
+	happened = append(happened, cut(before, after)...)
 	if before.State == after.State {
 		return append(happened, queued(before, after)...)
 	}
@@ -63,6 +64,28 @@ func tried(before, after v1alpha1.PhaseStatus) []report.Event {
 		}
 	}
 	return events
+}
+
+// cut warns of the logs that are not whole in the log store.
+func cut(before, after v1alpha1.PhaseStatus) []report.Event {
+	var warnings []report.Event
+	for i := range after.Attempts {
+		for j := range after.Attempts[i].Replicas {
+			replica := &after.Attempts[i].Replicas[j]
+			if replica.Log == nil || replica.Log.Stored == nil || replica.Log.Stored.State != v1alpha1.StoredLogIncomplete {
+				continue
+			}
+			if i < len(before.Attempts) && j < len(before.Attempts[i].Replicas) {
+				if log := before.Attempts[i].Replicas[j].Log; log != nil && log.Stored != nil && log.Stored.State == v1alpha1.StoredLogIncomplete {
+					continue
+				}
+			}
+			warnings = append(warnings, report.Event{Warning: true, Reason: v1alpha1.ReasonLogIncomplete, Action: "StoreLog", Note: fmt.Sprintf(
+				"the log store has only the first %d bytes of the log of builder Pod %s: %s. The log's end is in the Phase's status; why the store does not take more its own log tells",
+				replica.Log.Stored.Bytes, replica.Pod, replica.Log.Stored.Message)})
+		}
+	}
+	return warnings
 }
 
 // owned warns of the controllers that may take a deployment back.

@@ -50,7 +50,7 @@ func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain
 		if err == nil && domain.NeedsAccount(observation) {
 			observation.Account, err = workload.CheckBuilderAccount(ctx, c.Live, phase.Namespace, phase.Spec.Execution.ServiceAccountName)
 		}
-		observation.CABundle = c.Source.CABundle()
+		observation.CABundle, observation.LogStore = c.Source.CABundle(), c.LogStore
 		return observation, outlook{}, err
 	}
 	return c.observeDeployment(ctx, phase, observation)
@@ -150,23 +150,25 @@ func (c *Controller) pods(ctx context.Context, phase *v1alpha1.Phase) (map[strin
 	return pods, c.missing(ctx, phase, pods)
 }
 
-// missing reads the Pods live that are under way by the status and that the cache has not: after a restart it may be behind.
+// missing reads the Pods live that are under way by the status, or bring their logs to the store, and that the cache has not:
+// after a restart it may be behind.
 func (c *Controller) missing(ctx context.Context, phase *v1alpha1.Phase, pods map[string]*corev1.Pod) error {
 	last := len(phase.Status.Attempts) - 1
-	if phase.Status.State.Terminal() || last < 0 {
-		return nil
-	}
-	for _, replica := range phase.Status.Attempts[last].Replicas {
-		if pods[replica.Pod] != nil || replica.Reason != "" {
-			continue
-		}
-		var pod corev1.Pod
-		err := c.Live.Get(ctx, types.NamespacedName{Namespace: phase.Namespace, Name: replica.Pod}, &pod)
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("reading builder Pod %s: %w", replica.Pod, err)
-		}
-		if err == nil && metav1.IsControlledBy(&pod, phase) {
-			pods[replica.Pod] = &pod
+	for i := range phase.Status.Attempts {
+		for j := range phase.Status.Attempts[i].Replicas {
+			replica := &phase.Status.Attempts[i].Replicas[j]
+			underWay := i == last && !phase.Status.State.Terminal() && replica.Reason == ""
+			if pods[replica.Pod] != nil || !underWay && !domain.Delivering(replica) {
+				continue
+			}
+			var pod corev1.Pod
+			err := c.Live.Get(ctx, types.NamespacedName{Namespace: phase.Namespace, Name: replica.Pod}, &pod)
+			if client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("reading builder Pod %s: %w", replica.Pod, err)
+			}
+			if err == nil && metav1.IsControlledBy(&pod, phase) {
+				pods[replica.Pod] = &pod
+			}
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/queue"
 	"katkit.dev/katkit/internal/domain/rollout"
@@ -41,6 +42,8 @@ type Observation struct {
 	Account *problem.Problem
 	// CABundle are the certificates that a checkout trusts beside those of its image, in PEM.
 	CABundle string
+	// LogStore is where the logs of builder Pods go that are made now; nil where there is none.
+	LogStore *buildpod.LogStore
 	// Pods are the builder Pods of an execution phase, by name. One that is not in it does not exist: that
 	// was read from the API server, not only from a cache, where the status says that it is under way.
 	Pods map[string]*corev1.Pod
@@ -93,7 +96,7 @@ type KeepLog struct {
 }
 
 // Decide tells what to do next with a phase. It is total: every observation has a plan, and an observation
-// of a phase that has ended keeps its status.
+// of a phase that has ended keeps its status, but for what became of its logs.
 func Decide(o Observation, now time.Time) Plan {
 	plan := Plan{Status: *o.Phase.Status.DeepCopy()}
 	switch {
@@ -118,6 +121,7 @@ func Decide(o Observation, now time.Time) Plan {
 	if plan.Status.State.Terminal() && !o.Phase.Status.State.Terminal() {
 		plan.removeCredentials(o.Phase)
 	}
+	followLogs(o, &plan, now)
 	plan.Release = slices.Contains(o.Phase.Finalizers, v1alpha1.FinalizerDeployment) && (plan.Release || plan.Status.State.Terminal())
 	return plan
 }

@@ -21,6 +21,11 @@
 //	receipts stored ──▶ images changed ──▶ rolled out ──▶ Succeeded
 //	                           └──(failure, cancel)──▶ rollback stored ──▶ images changed back ──▶ rolled out ──▶ Failed, Cancelled
 //
+// What the store has of a replica's log (log.stored) comes later, when the phase may have ended long since:
+//
+//	ci.sh ended ──▶ Delivering ──(container log ended)──▶ Complete, Incomplete
+//	                     └──(20 minutes)──▶ Pod removed, Incomplete
+//
 // What always holds: terminal states are final; a phase begins only when every Phase that it names in
 // spec.after has succeeded, and when it is its turn; the receipts of a deployment are in the status before the first
 // service is changed, and a service is changed once, and back once; no Pod is stopped before the status says why.

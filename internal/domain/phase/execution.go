@@ -41,6 +41,9 @@ func attempt(o Observation, plan *Plan, number int32, indexes []int32, now time.
 	record := v1alpha1.AttemptStatus{Number: number}
 	for _, replica := range indexes {
 		pod := buildpod.Build(o.Phase, number, replica, o.Outputs, o.CABundle)
+		if o.LogStore != nil {
+			buildpod.ShipLog(pod, *o.LogStore)
+		}
 		if o.Pods[pod.Name] == nil {
 			plan.CreatePods = append(plan.CreatePods, pod)
 		}
@@ -122,6 +125,7 @@ func examine(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, now tim
 			continue
 		}
 		record(replica, v)
+		expectLog(replica, o.Pods[replica.Pod])
 		plan.removeLeftover(o.Pods[replica.Pod])
 		if v.keepLog {
 			plan.KeepLogs = append(plan.KeepLogs, KeepLog{Attempt: attempt.Number, Replica: replica.Index, Pod: replica.Pod, TailLines: v.tailLines})
@@ -212,7 +216,7 @@ func record(replica *v1alpha1.ReplicaStatus, v verdict) {
 	replica.Log = v.log
 }
 
-// unfinishedPods names the builder Pods with a container that may still run.
+// unfinishedPods names the builder Pods in which something of the build may still run.
 func unfinishedPods(o Observation) []string {
 	var names []string
 	for name, pod := range o.Pods {
@@ -224,19 +228,12 @@ func unfinishedPods(o Observation) []string {
 	return names
 }
 
+// finished tells whether nothing of a build runs in its Pod any more. Its log may still be on its way to the store.
 func finished(pod *corev1.Pod) bool {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return true
 	}
-	if len(pod.Status.ContainerStatuses) < len(pod.Spec.Containers) {
-		return false
-	}
-	for _, status := range pod.Status.ContainerStatuses {
-		if status.State.Terminated == nil {
-			return false
-		}
-	}
-	return true
+	return containerState(pod, contract.BuildContainer).Terminated != nil && containerState(pod, contract.CheckoutContainer).Terminated != nil
 }
 
 // each joins different words of the replicas.

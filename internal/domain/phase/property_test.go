@@ -15,6 +15,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/phase"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/rollout"
@@ -32,6 +33,7 @@ type world struct {
 	active   bool
 	stop     *v1alpha1.StopStatus
 	at       time.Time
+	logs     *buildpod.LogStore
 
 	// What a cache may still say of what others wrote; of its own writes it says the newest.
 	older struct {
@@ -52,6 +54,9 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		Rand: rand.New(rand.NewPCG(seed, 7)), t: t, active: true, at: start.Time,
 		before: states{}, pods: map[string]*corev1.Pod{}, secrets: map[string]bool{}, made: map[string]int{}, patched: map[string]int{},
+	}
+	if seed%2 == 0 {
+		w.logs = &buildpod.LogStore{URL: "http://logs"}
 	}
 	if w.IntN(2) == 0 {
 		w.phase = newExecution(1 + w.Int32N(4))
@@ -120,11 +125,14 @@ func (w *world) state(choices ...v1alpha1.PhaseState) v1alpha1.PhaseState {
 
 // kubelet brings a Pod forward; a container that has ended stays so.
 func (w *world) kubelet(pod *corev1.Pod) *corev1.Pod {
-	checkout, build := creating, creating
+	checkout, build, log := creating, creating, creating
 	for _, status := range pod.Status.ContainerStatuses {
-		if status.Name == contract.BuildContainer {
+		switch status.Name {
+		case contract.BuildContainer:
 			build = status.State
-		} else {
+		case contract.LogContainer:
+			log = status.State
+		default:
 			checkout = status.State
 		}
 	}
@@ -136,14 +144,21 @@ func (w *world) kubelet(pod *corev1.Pod) *corev1.Pod {
 			creating, running, running, waiting("ErrImagePull", "no"), succeeded, succeeded, failed, terminated(0, "forged"), terminated(137, ""),
 		}[w.IntN(9)]
 	}
-	return is(pod, checkout, build)
+	pod = is(pod, checkout, build)
+	if len(pod.Spec.Containers) == 3 {
+		if log.Terminated == nil {
+			log = []corev1.ContainerState{creating, running, running, running, shipped, unshipped, terminated(137, "")}[w.IntN(7)]
+		}
+		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{Name: contract.LogContainer, State: log})
+	}
+	return pod
 }
 
 // observe reads the services live, and everything else as it is or as it was.
 func (w *world) observe() phase.Observation {
 	o := phase.Observation{
 		Phase: w.phase.DeepCopy(), RunActive: w.active, Before: maps.Clone(w.before), Pods: maps.Clone(w.pods), Services: maps.Clone(w.services),
-		RunStop: w.stop,
+		RunStop: w.stop, LogStore: w.logs,
 	}
 	if w.older.pods != nil && w.IntN(3) == 0 {
 		maps.Copy(o.Before, w.older.before)
@@ -262,6 +277,22 @@ func (w *world) check(o phase.Observation, plan phase.Plan) {
 	if plan.Status.State.Terminal() && len(plan.PatchImages) > 0 {
 		w.t.Fatal("changes a service after its end")
 	}
+	w.checkLogs(plan)
+}
+
+// checkLogs: in the end every log is whole or not, and before that a Pod that brings it to the store stays.
+func (w *world) checkLogs(plan phase.Plan) {
+	w.t.Helper()
+	for _, attempt := range plan.Status.Attempts {
+		for i := range attempt.Replicas {
+			if name := attempt.Replicas[i].Pod; phase.Delivering(&attempt.Replicas[i]) && slices.Contains(slices.Concat(plan.DeletePods, plan.KillPods), name) {
+				w.t.Fatalf("Pod %s is removed, and its log not stored", name)
+			}
+			if log := attempt.Replicas[i].Log; log != nil && log.Stored != nil && w.logs == nil {
+				w.t.Fatalf("there is no log store, and %+v", log.Stored)
+			}
+		}
+	}
 }
 
 // checkSecrets: none is left when the phase has ended.
@@ -316,6 +347,13 @@ func TestAnyOrderOfEvents(t *testing.T) {
 			}
 			w.checkEnd()
 			w.checkSecrets()
+			for _, attempt := range w.phase.Status.Attempts {
+				for i := range attempt.Replicas {
+					if phase.Delivering(&attempt.Replicas[i]) {
+						t.Errorf("the log of %s is still on its way", attempt.Replicas[i].Pod)
+					}
+				}
+			}
 			limit := 3
 			if w.phase.Status.Rollback != nil {
 				limit++
@@ -411,7 +449,7 @@ func FuzzDecide(f *testing.F) {
 			if !equality.Semantic.DeepEqual(input, o) {
 				t.Fatal("Decide changed what it looked at")
 			}
-			if status.State.Terminal() && !equality.Semantic.DeepEqual(status, plan.Status) {
+			if status.State.Terminal() && !equality.Semantic.DeepEqual(withoutDelivery(status, plan.Status), plan.Status) {
 				t.Fatal("a terminal state is not final")
 			}
 			if len(plan.Status.Message) > 4096 {

@@ -56,7 +56,7 @@ type Plan struct {
 	CreatePhases []*v1alpha1.Phase
 	// Status is what the run's status shall be.
 	Status v1alpha1.CIRunStatus
-	// DeletePods: the builder Pods of the run are to be removed.
+	// DeletePods: the builder Pods of the run are to be removed, since their logs are delivered.
 	DeletePods bool
 	// Retry is the problem to come back for, after its RetryAfter or the caller's backoff.
 	Retry *problem.Problem
@@ -75,7 +75,7 @@ func Decide(o Observation, now time.Time) Plan {
 	plan := Plan{Status: *o.Run.Status.DeepCopy()}
 	switch {
 	case plan.Status.State.Terminal():
-		plan.DeletePods = o.BuilderPods
+		plan.DeletePods = o.BuilderPods && !delivering(o.Phases)
 	case len(plan.Status.Phases) > 0:
 		follow(o, &plan, now)
 	case o.Run.Spec.Cancelled:
@@ -151,14 +151,28 @@ func follow(o Observation, plan *Plan, now time.Time) {
 			abandon(&plan.Status, now)
 			finish(o.Run, &plan.Status, v1alpha1.RunFailed, v1alpha1.ReasonPhaseGone,
 				fmt.Sprintf("Phase %s was deleted before the run had ended; start a new run of the commit", phase.PhaseName), now)
-			plan.DeletePods = o.BuilderPods
+			plan.DeletePods = o.BuilderPods && !delivering(o.Phases)
 			return
 		}
 	}
 	project(o, &plan.Status, o.Phases, now)
 	stopping(o, plan, now)
 	summarize(o.Run, &plan.Status, o.Phases, now)
-	plan.DeletePods = plan.Status.State.Terminal() && o.BuilderPods
+	plan.DeletePods = plan.Status.State.Terminal() && o.BuilderPods && !delivering(o.Phases)
+}
+
+// delivering tells whether a builder Pod of the run brings its log to the store yet. Its Phase bounds that.
+func delivering(phases map[string]*v1alpha1.Phase) bool {
+	for _, phase := range phases {
+		for i := range phase.Status.Attempts {
+			for _, replica := range phase.Status.Attempts[i].Replicas {
+				if replica.Log != nil && replica.Log.Stored != nil && replica.Log.Stored.State == v1alpha1.StoredLogDelivering {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // abandon ends the phases that have not ended with their run, as they do themselves when they see it.

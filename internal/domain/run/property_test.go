@@ -16,6 +16,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/phase"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/rollout"
@@ -38,6 +39,7 @@ type world struct {
 	// deploys and rollbacks are how often the service was changed, and back.
 	deploys, rollbacks int
 	writes             int // of the run's status
+	logs               *buildpod.LogStore
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -49,6 +51,9 @@ func newWorld(t *testing.T, seed uint64) *world {
 			Kind: "Deployment", Name: "taskrunner", ResourceVersion: "1",
 			Containers: []corev1.Container{{Name: "main", Image: "acme/taskrunner:old"}},
 		}},
+	}
+	if seed%2 == 0 {
+		w.logs = &buildpod.LogStore{URL: "http://logs"}
 	}
 	var templates []v1alpha1.PhaseTemplate
 	order, deploy := int32(0), w.IntN(4)
@@ -109,8 +114,27 @@ func (w *world) reconcileRun(crash int) {
 		w.writes++
 	}
 	if plan.DeletePods && !killed() {
+		for name := range w.pods {
+			if w.delivering(name) {
+				w.t.Fatalf("Pod %s is removed before its log is stored", name)
+			}
+		}
 		clear(w.pods)
 	}
+}
+
+// delivering tells whether a Phase waits for what a Pod brings to the log store.
+func (w *world) delivering(pod string) bool {
+	for _, p := range w.phases {
+		for _, attempt := range p.Status.Attempts {
+			for i := range attempt.Replicas {
+				if attempt.Replicas[i].Pod == pod && phase.Delivering(&attempt.Replicas[i]) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // checkRun checks a change of the run's status against the Phases as they are.
@@ -145,6 +169,7 @@ func (w *world) reconcilePhase(p *v1alpha1.Phase, crash int) {
 	o := phase.Observation{
 		Phase: p, RunActive: !w.run.Status.State.Terminal(), RunEnded: w.run.Status.State.Terminal(), RunStop: w.run.Status.Stop,
 		Before: map[string]v1alpha1.PhaseState{}, Pods: w.podsOf(p), Services: w.services,
+		LogStore: w.logs,
 	}
 	for name, before := range w.phases {
 		o.Before[name] = before.Status.State
@@ -226,6 +251,13 @@ func (w *world) happen() {
 			Terminated: &corev1.ContainerStateTerminated{ExitCode: int32(r.ExitCode), Message: string(r.Marshal()), FinishedAt: metav1.NewTime(w.at)},
 		}}}
 	}
+	for _, pod := range w.pods {
+		if len(pod.Spec.Containers) == 3 && len(pod.Status.ContainerStatuses) == 1 && w.IntN(3) == 0 {
+			pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{Name: contract.LogContainer, State: corev1.ContainerState{
+				Terminated: &corev1.ContainerStateTerminated{Message: string(contract.LogReport{Complete: w.IntN(4) > 0}.Marshal())},
+			}})
+		}
+	}
 	for name, pod := range w.pods {
 		if pod.Spec.ActiveDeadlineSeconds != nil && len(pod.Status.ContainerStatuses) == 0 && w.IntN(2) == 0 {
 			r := contract.Report{Reason: contract.ReasonTerminated, Class: contract.ClassInfra, ExitCode: contract.ExitTerminated, StartTime: w.at, FinishTime: w.at}
@@ -277,6 +309,10 @@ func TestAnyOrderOfEvents(t *testing.T) {
 			}
 			w.older = nil
 			w.reconcileRun(0)
+			w.at = w.at.Add(time.Hour) // what is not stored by now never will be
+			for _, p := range w.phases {
+				w.reconcilePhase(p, 0)
+			}
 			w.reconcileRun(0)
 			ends[w.run.Status.State]++
 			if !w.run.Status.State.Terminal() || len(w.pods) > 0 {

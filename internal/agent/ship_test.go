@@ -1,0 +1,359 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"katkit.dev/katkit/internal/contract"
+)
+
+// shipping is a spool that is written to while a shipper brings it to a store, all in this process.
+type shipping struct {
+	t     *testing.T
+	paths Paths
+	store *fakeLogStore
+	log   bytes.Buffer // of the container log; whole when it has ended
+	spool *spool
+	tell  context.CancelFunc // TERM
+	came  chan contract.LogReport
+}
+
+// fast is a pace for tests.
+func fast() pace {
+	return pace{
+		look: time.Millisecond, gather: 5 * time.Millisecond, request: 300 * time.Millisecond, backoff: 5 * time.Millisecond,
+		farewell: time.Second, patience: time.Minute, most: 1 << 20, enough: 1 << 18,
+	}
+}
+
+func startShipping(t *testing.T, p pace) *shipping {
+	t.Helper()
+	s := &shipping{t: t, paths: pathsIn(t.TempDir()), store: newFakeLogStore(t), came: make(chan contract.LogReport, 1)}
+	s.store.env(t, s.paths)
+	s.begin(p)
+	return s
+}
+
+func (s *shipping) begin(p pace) {
+	s.t.Helper()
+	var err error
+	if s.spool, err = openSpool(s.paths.Spool); err != nil || s.spool == nil {
+		s.t.Fatalf("spool %v: %v", s.spool, err)
+	}
+	s.ship(p)
+}
+
+// ship starts the container log.
+func (s *shipping) ship(p pace) {
+	s.t.Helper()
+	store, err := newLogStore(s.store.URL, "", s.paths.LogToken, "d-taskrunner", "run-0-build-0badcafe-1-0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	told, tell := context.WithCancel(s.t.Context())
+	s.tell = tell
+	shipper := &shipper{store: store, log: unsent{dir: s.paths.Spool}, pace: p, tell: func(format string, args ...any) { fmt.Fprintf(&s.log, format+"\n", args...) }}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.came <- shipper.run(told)
+	}()
+	s.t.Cleanup(func() { tell(); s.spool.close(); <-ended })
+}
+
+func (s *shipping) end() contract.LogReport {
+	s.t.Helper()
+	select {
+	case r := <-s.came:
+		return r
+	case <-time.After(60 * time.Second):
+		s.t.Fatal("the container log is still running")
+		return contract.LogReport{}
+	}
+}
+
+// wantStored waits for the end, with all stored as it was written, and nothing left on disk.
+func (s *shipping) wantStored(want string) {
+	s.t.Helper()
+	if r := s.end(); !r.Complete || r.Bytes != int64(len(want)) || r.Message != "" {
+		s.t.Errorf("want %d bytes: %+v\nlog:\n%s", len(want), r, s.log.String())
+	}
+	got, complete := s.store.has()
+	if !complete || got != want {
+		s.t.Fatalf("stored are %d bytes, complete %t, different from the %d that were written; log:\n%s", len(got), complete, len(want), s.log.String())
+	}
+	if parts, _ := filepath.Glob(filepath.Join(s.paths.Spool, "part-*")); len(parts) > 0 {
+		s.t.Errorf("left on disk: %v", parts)
+	}
+}
+
+// text is a log of so many bytes.
+func text(r *rand.Rand, size int) string {
+	block := make([]byte, 4096)
+	for i := range block {
+		block[i] = "abcdefghijklmnopqrstuvwxyz\n"[r.IntN(27)]
+	}
+	var b strings.Builder
+	for b.Len() < size {
+		at := r.IntN(len(block))
+		b.Write(block[at:])
+	}
+	return b.String()[:size]
+}
+
+// TestShipStoresEveryByte: whatever fails for a while, however the output comes, the store has what was written in the end.
+func TestShipStoresEveryByte(t *testing.T) {
+	for seed := range uint64(16) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(seed, 1))
+			size := []int{0, 1, 100, 70_000, 3 << 20, contract.SpoolFileBytes, contract.SpoolFileBytes + 1, 40 << 20}[seed%8]
+			want := text(r, size)
+			s := &shipping{t: t, paths: pathsIn(t.TempDir()), store: newFakeLogStore(t), came: make(chan contract.LogReport, 1)}
+			s.store.env(t, s.paths)
+			faults := rand.New(rand.NewPCG(seed, 2))
+			s.store.fault = func(n int) fault {
+				if n <= int(seed%5) {
+					return unavailable // down at first
+				}
+				return []fault{fine, fine, fine, fine, fine, unavailable, tooMany, broken, cut, lostAnswer, rejected, nonsense, ahead, silent}[faults.IntN(14)]
+			}
+			s.begin(fast())
+			for at := 0; at < len(want); {
+				n := min(len(want)-at, 1+r.IntN(1<<[]int{4, 12, 17, 22}[r.IntN(4)]))
+				_, _ = s.spool.Write([]byte(want[at : at+n]))
+				at += n
+			}
+			s.spool.close()
+			s.wantStored(want)
+		})
+	}
+}
+
+func TestShipSendsWhileTheBuildGoesOn(t *testing.T) {
+	s := startShipping(t, fast())
+	fmt.Fprint(s.spool, "one\n")
+	eventually(t, "the first line is stored", func() bool { got, _ := s.store.has(); return got == "one\n" })
+	fmt.Fprint(s.spool, "two\n")
+	eventually(t, "the second line is stored", func() bool { got, complete := s.store.has(); return got == "one\ntwo\n" && !complete })
+	s.spool.close()
+	s.wantStored("one\ntwo\n")
+}
+
+func TestShipReadsTheTokenForEveryRequest(t *testing.T) {
+	s := startShipping(t, fast())
+	fmt.Fprint(s.spool, "one\n")
+	eventually(t, "the first line is stored", func() bool { got, _ := s.store.has(); return got != "" })
+	s.store.change(func() { s.store.token = "token-2" })
+	fmt.Fprint(s.spool, "two\n")
+	s.spool.close()
+	eventually(t, "it is refused", func() bool { var n int; s.store.change(func() { n = s.store.seen }); return n > 5 })
+	writeFile(t, s.paths.LogToken, "token-2\n", 0o600)
+	s.wantStored("one\ntwo\n")
+	if strings.Contains(s.log.String(), "token-") {
+		t.Errorf("the token is in the log: %s", s.log.String())
+	}
+}
+
+func TestShipGivesUpInTheEnd(t *testing.T) {
+	p := fast()
+	p.patience = 50 * time.Millisecond
+	s := startShipping(t, p)
+	s.store.change(func() { s.store.fault = func(int) fault { return unavailable } })
+	fmt.Fprint(s.spool, "never stored\n")
+	s.spool.close()
+	r := s.end()
+	if r.Complete || r.Bytes != 0 || !strings.Contains(r.Message, "no more time") || !strings.Contains(r.Message, `503 Service Unavailable: down for maintenance`) ||
+		!strings.Contains(r.Message, "not stored 13") {
+		t.Errorf("%+v", r)
+	}
+	if lines := strings.Count(s.log.String(), "\n"); lines != 2 {
+		t.Errorf("its log:\n%s", s.log.String())
+	}
+}
+
+// TestShipStopsWhereTheStoreTakesNoMore: the rest of the log takes no room on disk, and whoever follows the log learns of its end.
+func TestShipStopsWhereTheStoreTakesNoMore(t *testing.T) {
+	s := startShipping(t, fast())
+	s.store.change(func() { s.store.most = 5 << 20 })
+	fmt.Fprint(s.spool, text(rand.New(rand.NewPCG(1, 1)), 2*contract.SpoolFileBytes+5))
+	eventually(t, "the rest is given up", func() bool { return !exists(filepath.Join(s.paths.Spool, "part-1")) })
+	s.spool.close()
+	r := s.end()
+	if r.Complete || r.Bytes > 5<<20 || r.Bytes < 5<<20-leastRequest || !strings.Contains(r.Message, "longer than the log store takes: the log store answers 413") ||
+		!strings.Contains(r.Message, fmt.Sprintf("not stored %d", 2*contract.SpoolFileBytes+5-r.Bytes)) {
+		t.Errorf("%+v", r)
+	}
+	if got, complete := s.store.has(); int64(len(got)) != r.Bytes || !complete {
+		t.Errorf("stored are %d bytes, complete %t", len(got), complete)
+	}
+}
+
+// TestShipSendsLessAtOnce: a proxy on the way takes no more.
+func TestShipSendsLessAtOnce(t *testing.T) {
+	s := startShipping(t, fast())
+	s.store.change(func() { s.store.mostAtOnce = 200_000 })
+	want := text(rand.New(rand.NewPCG(1, 1)), 3<<20)
+	fmt.Fprint(s.spool, want)
+	s.spool.close()
+	s.wantStored(want)
+}
+
+// TestShipTakesItsLeave: told to stop, it gets out what is there, also amid a request that hangs, or after one that failed.
+func TestShipTakesItsLeave(t *testing.T) {
+	for name, f := range map[string]fault{"amid a request": silent, "after one that failed": unavailable} {
+		t.Run(name, func(t *testing.T) {
+			p := fast()
+			p.request, p.backoff, p.look, p.farewell = time.Minute, time.Hour, 10*time.Millisecond, 10*time.Second
+			s := startShipping(t, p)
+			s.store.change(func() {
+				s.store.fault = func(n int) fault {
+					if n == 1 {
+						return f
+					}
+					return fine
+				}
+			})
+			fmt.Fprint(s.spool, "last words\n")
+			eventually(t, "it tries", func() bool { var n int; s.store.change(func() { n = s.store.seen }); return n > 0 })
+			s.tell()
+			s.spool.close()
+			s.wantStored("last words\n")
+		})
+	}
+	t.Run("before there was a log", func(t *testing.T) {
+		s := &shipping{t: t, paths: pathsIn(t.TempDir()), store: newFakeLogStore(t), came: make(chan contract.LogReport, 1)}
+		s.store.env(t, s.paths)
+		s.ship(fast())
+		s.tell()
+		if r := s.end(); r.Complete || !strings.Contains(r.Message, "did not start") || s.store.seen > 0 {
+			t.Errorf("%+v after %d requests", r, s.store.seen)
+		}
+	})
+}
+
+// TestShipGoesOnWhereAnotherStopped: the container is started again amid the log.
+func TestShipGoesOnWhereAnotherStopped(t *testing.T) {
+	s := startShipping(t, fast())
+	want := text(rand.New(rand.NewPCG(1, 1)), contract.SpoolFileBytes/2)
+	fmt.Fprint(s.spool, want)
+	eventually(t, "all is stored", func() bool { got, _ := s.store.has(); return len(got) == len(want) })
+	s.tell()
+	p := fast()
+	s.end()
+	s.came = make(chan contract.LogReport, 1)
+	s.ship(p)
+	fmt.Fprint(s.spool, "more\n")
+	s.spool.close()
+	s.wantStored(want + "more\n")
+	if s.store.bytes != int64(len(want)+5) {
+		t.Errorf("%d bytes were stored for %d", s.store.bytes, len(want)+5)
+	}
+}
+
+// TestShipTellsWhatTheStoreLost: what it had and lost is gone from the disk; the log says so, and goes on.
+func TestShipTellsWhatTheStoreLost(t *testing.T) {
+	s := startShipping(t, fast())
+	first := text(rand.New(rand.NewPCG(1, 1)), contract.SpoolFileBytes)
+	fmt.Fprint(s.spool, first)
+	fmt.Fprint(s.spool, "more\n")
+	eventually(t, "all is stored", func() bool { got, _ := s.store.has(); return len(got) == len(first)+5 })
+	eventually(t, "the first file is removed", func() bool { return !exists(filepath.Join(s.paths.Spool, "part-0")) })
+	s.store.change(func() { s.store.log = s.store.log[:100] })
+	fmt.Fprint(s.spool, "again\n")
+	s.spool.close()
+	if r := s.end(); !r.Complete {
+		t.Errorf("%+v", r)
+	}
+	got, _ := s.store.has()
+	if want := first[:100] + fmt.Sprintf("\n[katkit] %d bytes of the log are missing here: the log store had taken them, and has them no more\nmore\nagain\n", len(first)-100); got != want {
+		t.Errorf("stored: %.300q", got)
+	}
+}
+
+// TestSpoolLeavesOutLoudly: the store is down for longer than there is room.
+func TestSpoolLeavesOutLoudly(t *testing.T) {
+	t.Setenv(contract.VarSpoolBytes, fmt.Sprint(2*contract.SpoolFileBytes))
+	s := startShipping(t, fast())
+	down := true
+	s.store.change(func() {
+		s.store.fault = func(int) fault {
+			if down {
+				return unavailable
+			}
+			return fine
+		}
+	})
+	r := rand.New(rand.NewPCG(1, 1))
+	kept, lost, more := text(r, 2*contract.SpoolFileBytes-1)+"\n", text(r, 12345), text(r, 777)
+	fmt.Fprint(s.spool, kept)
+	fmt.Fprint(s.spool, lost)
+	s.store.change(func() { down = false })
+	eventually(t, "there is room again", func() bool { return !exists(filepath.Join(s.paths.Spool, "part-0")) })
+	fmt.Fprint(s.spool, more)
+	s.spool.close()
+	s.wantStored(kept + fmt.Sprintf("[katkit] 12345 bytes of the log are missing here, from byte %d on: %v\n", len(kept), errSpoolFull) + more)
+}
+
+// TestSpoolTellsOfALossAtTheEnd: there is no room, and nothing follows.
+func TestSpoolTellsOfALossAtTheEnd(t *testing.T) {
+	t.Setenv(contract.VarSpoolBytes, fmt.Sprint(contract.SpoolFileBytes))
+	dir := t.TempDir()
+	s, err := openSpool(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := strings.Repeat("x", contract.SpoolFileBytes)
+	fmt.Fprint(s, full+"y")
+	fmt.Fprint(s, "z\n")
+	s.close()
+	got, _ := os.ReadFile(filepath.Join(dir, "part-1"))
+	if want := fmt.Sprintf("\n[katkit] 3 bytes of the log are missing here, from byte %d on: %v\n", len(full), errSpoolFull); string(got) != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestShipSurvivesTheScript: what a ci.sh does to the files harms its own log alone.
+func TestShipSurvivesTheScript(t *testing.T) {
+	for name, c := range map[string]struct {
+		do   func(dir string) error
+		want string // at the end of what is stored
+	}{
+		"it removes files":      {func(dir string) error { return os.RemoveAll(filepath.Join(dir, "part-0")) }, "one\ntwo\n"},
+		"it says that it ended": {func(dir string) error { return os.WriteFile(filepath.Join(dir, "end"), nil, 0o600) }, "one\ntwo\n"},
+		"a directory in place of the next file": {func(dir string) error { return os.Mkdir(filepath.Join(dir, "part-1"), 0o777) },
+			"one\ntwo\n\n[katkit] a file of the builder's copy of the log is missing here, of up to 16777216 bytes: DIR/part-1 is not a file\n"},
+		"a link in place of the next file": {func(dir string) error { return os.Symlink("/etc/passwd", filepath.Join(dir, "part-1")) },
+			"one\ntwo\n\n[katkit] a file of the builder's copy of the log is missing here, of up to 16777216 bytes: open DIR/part-1: too many levels of symbolic links\n"},
+		"files out of order": {func(dir string) error { return os.WriteFile(filepath.Join(dir, "part-3"), []byte("three\n"), 0o666) },
+			"one\ntwo\n\n[katkit] 2 files of the builder's copy of the log are missing here, of up to 16777216 bytes each: something removed them\nthree\n"},
+		"a huge file": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "part-1"), make([]byte, contract.SpoolFileBytes+1000), 0o666)
+		}, strings.Repeat("\x00", 100)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startShipping(t, fast())
+			fmt.Fprint(s.spool, "one\n")
+			eventually(t, "the first line is stored", func() bool { got, _ := s.store.has(); return got != "" })
+			fmt.Fprint(s.spool, "two\n")
+			if err := c.do(s.paths.Spool); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "all is stored", func() bool {
+				got, _ := s.store.has()
+				return strings.HasSuffix(strings.ReplaceAll(got, s.paths.Spool, "DIR"), c.want)
+			})
+			s.spool.close()
+			if r := s.end(); !r.Complete || r.Bytes > contract.SpoolFileBytes+8 {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}

@@ -1,0 +1,178 @@
+package agent
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"katkit.dev/katkit/internal/contract"
+)
+
+const (
+	// lookAhead is how many files of a spool are looked for behind one that is not there.
+	lookAhead = contract.DefaultSpoolBytes / contract.SpoolFileBytes
+	// maxPieces bounds how many files are open at once, and the memory for what a ci.sh may have put in their place.
+	maxPieces = 4 * lookAhead
+)
+
+// unsent is the part of a log that is not in the store, as a spool has it. Offsets are those of the log in the store. Every file
+// is opened as soon as it is there, so that a ci.sh that removes it removes nothing from the log.
+type unsent struct {
+	dir    string
+	writer *os.File // the lock of exec, once it is there
+	pieces []*piece // in their order; nothing before them is on disk any more
+	start  int64    // of the first piece
+	next   int      // number of the next file to open
+
+	ended bool // nothing is written any more
+}
+
+// piece is a file of the spool, or a line of the shipper's own in the place of what is not there.
+type piece struct {
+	content io.ReaderAt
+	file    *os.File // nil: a line
+	size    int64    // as far as it is known
+}
+
+// scan looks for what was written.
+func (u *unsent) scan() {
+	gone := u.writerGone() // first: what is there now is all, if it is
+	for len(u.pieces) < maxPieces && u.openNext() {
+	}
+	for _, p := range u.pieces {
+		p.measure()
+	}
+	if gone && !u.ended {
+		u.ended = true
+		if _, err := os.Lstat(filepath.Join(u.dir, contract.SpoolEnd)); err != nil {
+			u.say("the log ends here: the container build was killed")
+		}
+	}
+}
+
+// begun tells whether there is, or was, somebody who writes.
+func (u *unsent) begun() bool { return u.writer != nil }
+
+// writerGone tells whether nobody holds the lock any more.
+func (u *unsent) writerGone() bool {
+	if u.writer == nil {
+		var err error
+		if u.writer, err = openRegular(filepath.Join(u.dir, contract.SpoolWriter)); err != nil {
+			return false
+		}
+	}
+	return unix.Flock(int(u.writer.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil
+}
+
+// openNext opens the next file, if it is there.
+func (u *unsent) openNext() bool {
+	found, later := u.there(u.next), u.next+1
+	for ; !found && later <= u.next+lookAhead && !u.there(later); later++ {
+	}
+	switch {
+	case !found && later > u.next+lookAhead:
+		return false
+	case !found && !u.there(u.next): // asked again, since a later one means that it was made
+		u.say("%d files of the builder's copy of the log are missing here, of up to %d bytes each: something removed them", later-u.next, contract.SpoolFileBytes)
+		u.next = later
+		return true
+	}
+	file, err := openRegular(filepath.Join(u.dir, contract.SpoolFile(u.next)))
+	if err != nil {
+		u.say("a file of the builder's copy of the log is missing here, of up to %d bytes: %v", contract.SpoolFileBytes, err)
+	} else {
+		u.pieces = append(u.pieces, &piece{content: file, file: file})
+	}
+	u.next++
+	return true
+}
+
+func (u *unsent) there(n int) bool {
+	_, err := os.Lstat(filepath.Join(u.dir, contract.SpoolFile(n)))
+	return err == nil
+}
+
+// openRegular opens a regular file, and nothing that a ci.sh may have put in its place.
+func openRegular(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		_ = file.Close()
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	return file, nil
+}
+
+// measure looks how long a file is. It never gets shorter.
+func (p *piece) measure() {
+	if p.file == nil {
+		return
+	}
+	if info, err := p.file.Stat(); err == nil {
+		p.size = max(p.size, min(info.Size(), contract.SpoolFileBytes))
+	}
+}
+
+// say appends a line to the log.
+func (u *unsent) say(format string, args ...any) { u.pieces = append(u.pieces, line(format, args...)) }
+
+func line(format string, args ...any) *piece {
+	text := fmt.Appendf(nil, "\n"+prefix+format+"\n", args...)
+	return &piece{content: bytes.NewReader(text), size: int64(len(text))}
+}
+
+// end is where the log ends, as far as it is known.
+func (u *unsent) end() int64 {
+	end := u.start
+	for _, p := range u.pieces {
+		end += p.size
+	}
+	return end
+}
+
+// stored takes the store's word that it has so many bytes of the log: what is in them is removed from the disk. Where the store
+// has less than is gone from the disk, a line tells of that.
+func (u *unsent) stored(bytes int64) {
+	if bytes < u.start {
+		lost := line("%d bytes of the log are missing here: the log store had taken them, and has them no more", u.start-bytes)
+		u.pieces = append([]*piece{lost}, u.pieces...)
+		u.start = bytes
+	}
+	for u.endsBefore(bytes) {
+		u.drop()
+	}
+}
+
+// endsBefore tells whether the first piece is whole, and ends before an offset.
+func (u *unsent) endsBefore(offset int64) bool {
+	return len(u.pieces) > 0 && u.start+u.pieces[0].size <= offset && (len(u.pieces) > 1 || u.ended)
+}
+
+// drop removes the first piece from the disk.
+func (u *unsent) drop() {
+	first := u.pieces[0]
+	u.pieces = u.pieces[1:]
+	u.start += first.size
+	if first.file != nil {
+		_ = first.file.Close()
+		_ = os.Remove(first.file.Name())
+	}
+}
+
+// from returns the bytes from an offset on, of one piece and at most limit of them; none where there are no more.
+func (u *unsent) from(offset, limit int64) *io.SectionReader {
+	start := u.start
+	for _, p := range u.pieces {
+		if offset < start+p.size {
+			return io.NewSectionReader(p.content, offset-start, min(limit, start+p.size-offset))
+		}
+		start += p.size
+	}
+	return io.NewSectionReader(bytes.NewReader(nil), 0, 0)
+}

@@ -1,0 +1,129 @@
+package phase_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/buildpod"
+	"katkit.dev/katkit/internal/domain/phase"
+)
+
+// shipping is a phase that has begun where there is a log store, with its only Pod.
+func shipping(t *testing.T) (*v1alpha1.Phase, *corev1.Pod) {
+	t.Helper()
+	p := newExecution(1)
+	plan := decide(t, phase.Observation{Phase: p, RunActive: true, LogStore: &buildpod.LogStore{URL: "http://logs"}}, start.Time)
+	if len(plan.CreatePods) != 1 || len(plan.CreatePods[0].Spec.Containers) != 3 {
+		t.Fatalf("makes %+v", plan.CreatePods)
+	}
+	p.Status = plan.Status
+	return p, plan.CreatePods[0]
+}
+
+// logIs gives a Pod whose ci.sh has ended the state of its container log.
+func logIs(pod *corev1.Pod, build, log corev1.ContainerState) *corev1.Pod {
+	pod = is(pod, done, build)
+	pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{Name: contract.LogContainer, State: log})
+	return pod
+}
+
+func observed(p *v1alpha1.Phase, pod *corev1.Pod) phase.Observation {
+	o := phase.Observation{Phase: p, RunActive: !p.Status.State.Terminal(), RunEnded: p.Status.State.Terminal(), Pods: map[string]*corev1.Pod{}}
+	if pod != nil {
+		o.Pods[pod.Name] = pod
+	}
+	return o
+}
+
+func storedLog(p v1alpha1.PhaseStatus) *v1alpha1.StoredLog {
+	return p.Attempts[0].Replicas[0].Log.Stored
+}
+
+func TestAVerdictDoesNotWaitForTheLog(t *testing.T) {
+	for name, build := range map[string]corev1.ContainerState{"a success": succeeded, "a failure": failed, "a build without a report": terminated(137, "")} {
+		t.Run(name, func(t *testing.T) {
+			p, pod := shipping(t)
+			plan := decide(t, observed(p, logIs(pod, build, running)), now)
+			if !plan.Status.State.Terminal() || storedLog(plan.Status).State != v1alpha1.StoredLogDelivering {
+				t.Errorf("%s, %+v", plan.Status.State, storedLog(plan.Status))
+			}
+			if len(plan.DeletePods)+len(plan.StopPods)+len(plan.KillPods) > 0 || plan.RequeueAfter <= 0 {
+				t.Errorf("Pods end: %v, looks again after %s", plan.DeletePods, plan.RequeueAfter)
+			}
+		})
+	}
+}
+
+func TestWhatBecameOfALog(t *testing.T) {
+	gone := "removed before it could tell"
+	for name, c := range map[string]struct {
+		log     corev1.ContainerState
+		change  func(*corev1.Pod) *corev1.Pod
+		after   time.Duration
+		want    v1alpha1.StoredLog // its message has to begin like this one
+		removed bool
+	}{
+		"it is on its way":            {log: running, want: v1alpha1.StoredLog{State: v1alpha1.StoredLogDelivering}},
+		"its container is not there":  {log: creating, want: v1alpha1.StoredLog{State: v1alpha1.StoredLogDelivering}},
+		"it is stored":                {log: shipped, want: v1alpha1.StoredLog{State: v1alpha1.StoredLogComplete, Bytes: 6}},
+		"it is stored, just too late": {log: shipped, after: time.Hour, want: v1alpha1.StoredLog{State: v1alpha1.StoredLogComplete, Bytes: 6}},
+		"it was given up":             {log: unshipped, want: v1alpha1.StoredLog{State: v1alpha1.StoredLogIncomplete, Bytes: 2, Message: "there is no more time"}},
+		"its container was killed": {log: terminated(137, ""), want: v1alpha1.StoredLog{State: v1alpha1.StoredLogIncomplete,
+			Message: "its container log ended with code 137 (): the container left no report"}},
+		"its container never ends": {log: running, after: time.Hour, removed: true, want: v1alpha1.StoredLog{State: v1alpha1.StoredLogIncomplete,
+			Message: "its container log was not done within 20m0s"}},
+		"its Pod is gone": {change: func(*corev1.Pod) *corev1.Pod { return nil },
+			want: v1alpha1.StoredLog{State: v1alpha1.StoredLogIncomplete, Message: "the builder Pod was " + gone}},
+		"its Pod is being deleted": {log: running, change: func(pod *corev1.Pod) *corev1.Pod { pod.DeletionTimestamp = &start; return pod },
+			want: v1alpha1.StoredLog{State: v1alpha1.StoredLogDelivering}},
+		"its Pod was evicted": {log: running, change: func(pod *corev1.Pod) *corev1.Pod { pod.Status.Phase = corev1.PodFailed; return pod },
+			want: v1alpha1.StoredLog{State: v1alpha1.StoredLogIncomplete, Message: "its container log did not come to its end"}},
+		"an older cache has the Pod as it was": {change: func(pod *corev1.Pod) *corev1.Pod { return is(pod, done, running) },
+			want: v1alpha1.StoredLog{State: v1alpha1.StoredLogDelivering}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, pod := shipping(t)
+			p.Status = decide(t, observed(p, logIs(pod, succeeded, running)), now).Status
+			later := logIs(pod, succeeded, c.log)
+			if c.change != nil {
+				later = c.change(later)
+			}
+			plan := decide(t, observed(p, later), now.Add(c.after))
+			got := *storedLog(plan.Status)
+			if !strings.HasPrefix(got.Message, c.want.Message) || c.want.Message == "" && got.Message != "" {
+				t.Errorf("%q, want %q", got.Message, c.want.Message)
+			}
+			c.want.Message, got.Message = "", ""
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if removed := len(plan.DeletePods) > 0; removed != c.removed {
+				t.Errorf("removed: %v", plan.DeletePods)
+			}
+			if waits := got.State == v1alpha1.StoredLogDelivering; waits != (plan.RequeueAfter > 0) || plan.RequeueAfter > 20*time.Minute {
+				t.Errorf("looks again after %s", plan.RequeueAfter)
+			}
+		})
+	}
+}
+
+// A first attempt's log may be stored while the second is under way.
+func TestTheLogOfAnEarlierAttempt(t *testing.T) {
+	p, pod := shipping(t)
+	p.Spec.Execution.RetryOnInfra = true
+	plan := decide(t, observed(p, logIs(pod, terminated(137, ""), running)), now)
+	if plan.Status.State != v1alpha1.PhaseRunning || plan.Status.Attempts[0].RetryTime == nil || len(plan.DeletePods) > 0 {
+		t.Fatalf("%+v", plan.Status)
+	}
+	p.Status = plan.Status
+	plan = decide(t, observed(p, logIs(pod, terminated(137, ""), shipped)), now.Add(time.Second))
+	if storedLog(plan.Status).State != v1alpha1.StoredLogComplete {
+		t.Errorf("%+v", storedLog(plan.Status))
+	}
+}

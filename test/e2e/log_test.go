@@ -1,0 +1,161 @@
+package e2e
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/test/install"
+)
+
+// bigLines is how many lines of 100 bytes the spec's ci.sh writes: 200 MiB.
+const bigLines = 200 << 20 / 100
+
+// bigLog returns the hash, in hex, of the lines of such a ci.sh, from the first of them to one.
+func bigLog(lines int) string {
+	sum := sha256.New()
+	for i := range lines {
+		fmt.Fprintf(sum, "line %094d\n", i+1)
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil))
+}
+
+var _ = Describe("The log of a build of 200 MiB of output", func() {
+	It("is stored to the byte, though the Pod, the manager and the log store are killed while it runs, each once", func(ctx SpecContext) {
+		store := logStoreURL(ctx)
+		t := newTenant(ctx, "DEV")
+		g := newGate(ctx)
+		const half = bigLines / 2
+		run := t.runOf(ctx, newRepository(ctx, map[string]string{
+			"ci.sh": script(
+				fmt.Sprintf("seq -f 'line %%094.0f' 1 %d", half),
+				g.wait(),
+				fmt.Sprintf("seq -f 'line %%094.0f' %d %d", half+1, bigLines)),
+			configFile: workflow(build),
+		}), func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.Retry = &v1alpha1.RetrySpec{OnInfra: true} })
+
+		By("killing the Pod, half the way")
+		first := isRunning(ctx, run, 1)
+		awaitStored(ctx, t, store, run, first.Name, 100*half)
+		Expect(suite.Clientset.CoreV1().Pods(first.Namespace).Delete(ctx, first.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))})).To(Succeed())
+
+		By("killing manager and store, when the next attempt is half the way")
+		second := isRunning(ctx, run, 2)
+		awaitStored(ctx, t, store, run, second.Name, 100*half/2)
+		restarted := killManager(ctx)
+		killLogStore(ctx)
+		g.open(ctx)
+		restarted(ctx)
+
+		succeeded(ctx, run)
+		Eventually(func(g Gomega, ctx context.Context) {
+			attempts := phasesOf(ctx, run)["BUILD"].Status.Attempts
+			g.Expect(attempts).To(HaveLen(2))
+			g.Expect(attempts[1].Replicas[0].Log).To(HaveField("Stored", HaveValue(Equal(
+				v1alpha1.StoredLog{State: v1alpha1.StoredLogComplete, Bytes: 100 * bigLines}))))
+		}).WithContext(ctx).Should(Succeed())
+		Expect(readStored(ctx, t, store, run, second.Name, 100*bigLines)).To(Equal(storedLog{bytes: 100 * bigLines, sum: bigLog(bigLines)}))
+		Expect(readStored(ctx, t, store, run, first.Name, 100*half)).To(And(HaveField("bytes", BeNumerically(">=", 100*half)), HaveField("sum", bigLog(half))),
+			"of the one that was killed: what it had written, and perhaps last words of the agent")
+	}, SpecTimeout(4*patience))
+})
+
+// storedLog is what the store says of a log.
+type storedLog struct {
+	bytes int
+	sum   string // of its first bytes, in hex
+}
+
+// awaitStored waits until the store has so many bytes of a log.
+func awaitStored(ctx context.Context, t *tenant, store string, run *v1alpha1.CIRun, pod string, bytes int) {
+	GinkgoHelper()
+	Eventually(func(ctx context.Context) int { return readStored(ctx, t, store, run, pod, 0).bytes }).WithContext(ctx).
+		WithPolling(3 * glance).Should(BeNumerically(">=", bytes))
+}
+
+// readStored reads a log as a person of the tenant would, from a Pod, which the service is in reach of. The hash is of the first
+// bytes of it.
+func readStored(ctx context.Context, t *tenant, store string, run *v1alpha1.CIRun, pod string, bytes int) storedLog {
+	GinkgoHelper()
+	url := store + contract.ReadLogPath(t.namespace, phasesOf(ctx, run)["BUILD"].Name, pod)
+	reader := t.logReader(ctx, fmt.Sprintf(
+		`curl -sS --fail -H "Authorization: Bearer $(cat /var/run/secrets/kubernetes.io/serviceaccount/token)" -o /tmp/log '%s' || : > /tmp/log
+echo "$(stat -c %%s /tmp/log) $(head -c %d /tmp/log | sha256sum | cut -d' ' -f1)"`, url, bytes))
+	var stored storedLog
+	stream, err := suite.Clientset.CoreV1().Pods(t.namespace).GetLogs(reader, &corev1.PodLogOptions{}).Stream(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = stream.Close() }()
+	said, err := io.ReadAll(stream)
+	Expect(err).NotTo(HaveOccurred())
+	lines := strings.Split(strings.TrimSpace(string(said)), "\n")
+	_, err = fmt.Sscan(lines[len(lines)-1], &stored.bytes, &stored.sum)
+	Expect(err).NotTo(HaveOccurred(), "%s", said)
+	return stored
+}
+
+// logReader runs a command in a Pod whose ServiceAccount may read logs, and returns the Pod's name when it has ended.
+func (t *tenant) logReader(ctx context.Context, command string) string {
+	GinkgoHelper()
+	meta := metav1.ObjectMeta{Namespace: t.namespace, Name: "log-reader"}
+	for _, object := range []client.Object{
+		&corev1.ServiceAccount{ObjectMeta: meta},
+		&rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{contract.LogResource}, Verbs: []string{"get"}}}},
+		&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
+			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: t.namespace, Name: meta.Name}}},
+	} {
+		if err := suite.Client.Create(ctx, object); !apierrors.IsAlreadyExists(err) {
+			Expect(err).NotTo(HaveOccurred())
+		}
+	}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, GenerateName: "log-reader-"},
+		Spec: corev1.PodSpec{
+			ServiceAccountName: meta.Name, RestartPolicy: corev1.RestartPolicyNever,
+			Containers: []corev1.Container{{Name: "reader", Image: suite.images.Builder, Command: []string{"bash", "-c", command}}},
+		},
+	}
+	Expect(suite.Client.Create(ctx, pod)).To(Succeed())
+	Eventually(func(ctx context.Context) (corev1.PodPhase, error) {
+		err := suite.Client.Get(ctx, client.ObjectKeyFromObject(pod), pod)
+		return pod.Status.Phase, err
+	}).WithContext(ctx).Should(Or(Equal(corev1.PodSucceeded), Equal(corev1.PodFailed)))
+	return pod.Name
+}
+
+// logStoreURL is the address that the manager gives to builder Pods.
+func logStoreURL(ctx context.Context) string {
+	GinkgoHelper()
+	var manager appsv1.Deployment
+	Expect(suite.Client.Get(ctx, types.NamespacedName{Namespace: install.Namespace, Name: install.ManagerDeployment}, &manager)).To(Succeed())
+	for _, arg := range manager.Spec.Template.Spec.Containers[0].Args {
+		if url, is := strings.CutPrefix(arg, "--log-store-url="); is {
+			return strings.TrimSuffix(url, "/")
+		}
+	}
+	Skip("the manager has no --log-store-url")
+	return ""
+}
+
+// killLogStore ends the store's Pod at once.
+func killLogStore(ctx context.Context) {
+	GinkgoHelper()
+	var pods corev1.PodList
+	Expect(suite.Client.List(ctx, &pods, client.InNamespace(install.Namespace),
+		client.MatchingLabels{"app.kubernetes.io/component": "logstore"})).To(Succeed())
+	Expect(pods.Items).To(HaveLen(1))
+	Expect(suite.Clientset.CoreV1().Pods(install.Namespace).Delete(ctx, pods.Items[0].Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))})).To(Succeed())
+}
