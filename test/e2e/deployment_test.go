@@ -114,7 +114,7 @@ var _ = Describe("A deployment", func() {
 		r := newUnreleased(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(deploy, verify), descriptionFile: description("web")})
 		run := t.runOf(ctx, r)
 		Eventually(func() *v1alpha1.RollbackStatus { return phasesOf(ctx, run)["DEPLOY"].Status.Rollback }).WithContext(ctx).ShouldNot(BeNil())
-		killManager(ctx)(ctx)
+		kill(ctx, "manager")(ctx)
 		phase := expectPhaseFailed(ctx, run, "DEPLOY", v1alpha1.FailureUser, v1alpha1.ReasonImagePullFailed, suite.serviceImage(r.sha),
 			"rolled back: Deployment web runs "+suite.images.Builder+" again")
 		Expect(phase.Status.Receipts).To(ConsistOf(HaveField("Result", v1alpha1.ReceiptRolledBack)))

@@ -56,10 +56,11 @@ var _ = Describe("The log of a build of 200 MiB of output", func() {
 		By("killing manager and store, when the next attempt is half the way")
 		second := isRunning(ctx, run, 2)
 		awaitStored(ctx, t, store, run, second.Name, 100*half/2)
-		restarted := killManager(ctx)
-		killLogStore(ctx)
+		restarted := []func(context.Context){kill(ctx, "manager"), kill(ctx, "logstore")}
 		g.open(ctx)
-		restarted(ctx)
+		for _, is := range restarted {
+			is(ctx)
+		}
 
 		succeeded(ctx, run)
 		Eventually(func(g Gomega, ctx context.Context) {
@@ -148,14 +149,4 @@ func logStoreURL(ctx context.Context) string {
 	}
 	Skip("the manager has no --log-store-url")
 	return ""
-}
-
-// killLogStore ends the store's Pod at once.
-func killLogStore(ctx context.Context) {
-	GinkgoHelper()
-	var pods corev1.PodList
-	Expect(suite.Client.List(ctx, &pods, client.InNamespace(install.Namespace),
-		client.MatchingLabels{"app.kubernetes.io/component": "logstore"})).To(Succeed())
-	Expect(pods.Items).To(HaveLen(1))
-	Expect(suite.Clientset.CoreV1().Pods(install.Namespace).Delete(ctx, pods.Items[0].Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))})).To(Succeed())
 }

@@ -49,7 +49,7 @@ var _ = Describe("A manager that is killed", func() {
 		Eventually(u.image).WithContext(ctx).WithArguments("web").Should(HaveSuffix(deploying.Spec.Commit.SHA))
 		waiting := awaitPhase(ctx, approving, "DEPLOY", v1alpha1.PhaseWaitingForApproval)
 
-		restarted := killManager(ctx)
+		restarted := kill(ctx, "manager")
 		By("going on while the manager is down: scripts end, the rollout ends, an approval and a run come")
 		g.open(ctx)
 		patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"approved":true}}`))
@@ -84,7 +84,7 @@ var _ = Describe("A manager that is killed", func() {
 		for i, run := range runs {
 			Expect(suite.Client.Create(ctx, run)).To(Succeed())
 			if i == len(runs)/2 {
-				Expect(suite.Clientset.CoreV1().Pods(install.Namespace).Delete(ctx, managerPod(ctx).Name,
+				Expect(suite.Clientset.CoreV1().Pods(install.Namespace).Delete(ctx, podOfKatkit(ctx, "manager").Name,
 					metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))})).To(Succeed())
 			}
 		}
@@ -108,12 +108,13 @@ func running(run *v1alpha1.CIRun) int {
 	return count
 }
 
-func managerPod(ctx context.Context) *corev1.Pod {
+// podOfKatkit is the one Pod of a component of Katkit, which is ready.
+func podOfKatkit(ctx context.Context, component string) *corev1.Pod {
 	GinkgoHelper()
 	var pods corev1.PodList
 	Eventually(func(g Gomega, ctx context.Context) {
 		g.Expect(suite.Client.List(ctx, &pods, client.InNamespace(install.Namespace),
-			client.MatchingLabels{"app.kubernetes.io/component": "manager"})).To(Succeed())
+			client.MatchingLabels{"app.kubernetes.io/component": component})).To(Succeed())
 		g.Expect(pods.Items).To(HaveLen(1))
 		g.Expect(pods.Items[0].Status.ContainerStatuses).To(HaveLen(1))
 		g.Expect(pods.Items[0].Status.ContainerStatuses[0].Ready).To(BeTrue())
@@ -121,12 +122,12 @@ func managerPod(ctx context.Context) *corev1.Pod {
 	return &pods.Items[0]
 }
 
-// killManager ends the manager's process by SIGKILL, from a Pod that sees the processes of the node, and returns when
+// kill ends the process of a component of Katkit by SIGKILL, from a Pod that sees the processes of the node, and returns when
 // it has ended. What it returns waits until the kubelet has started it again.
-func killManager(ctx context.Context) (restarted func(context.Context)) {
+func kill(ctx context.Context, component string) (restarted func(context.Context)) {
 	GinkgoHelper()
-	manager := managerPod(ctx)
-	before := manager.Status.ContainerStatuses[0]
+	victim := podOfKatkit(ctx, component)
+	before := victim.Status.ContainerStatuses[0]
 	_, id, _ := strings.Cut(before.ContainerID, "://")
 	Expect(id).NotTo(BeEmpty())
 
@@ -137,10 +138,10 @@ func killManager(ctx context.Context) (restarted func(context.Context)) {
 	killer := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "killer"},
 		Spec: corev1.PodSpec{
-			NodeName: manager.Spec.NodeName, HostPID: true, RestartPolicy: corev1.RestartPolicyNever,
+			NodeName: victim.Spec.NodeName, HostPID: true, RestartPolicy: corev1.RestartPolicyNever,
 			Containers: []corev1.Container{{
 				Name: "killer", Image: suite.images.Builder,
-				// A process belongs to the manager when its control group is named by the container's id.
+				// A process belongs to the victim when its control group is named by the container's id.
 				Command: []string{"bash", "-c", `cd /proc; for p in [0-9]*; do if grep -q "$ID" $p/cgroup 2>/dev/null; then kill -9 $p && echo killed $p; fi; done`},
 				Env:     []corev1.EnvVar{{Name: "ID", Value: id}},
 			}},
@@ -149,7 +150,7 @@ func killManager(ctx context.Context) (restarted func(context.Context)) {
 	Expect(suite.Client.Create(ctx, killer)).To(Succeed())
 	status := func(ctx context.Context) (corev1.ContainerStatus, error) {
 		pod := &corev1.Pod{}
-		err := suite.Client.Get(ctx, client.ObjectKeyFromObject(manager), pod)
+		err := suite.Client.Get(ctx, client.ObjectKeyFromObject(victim), pod)
 		return pod.Status.ContainerStatuses[0], err
 	}
 	Eventually(status).WithContext(ctx).Should(Or(
