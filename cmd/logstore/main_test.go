@@ -115,9 +115,10 @@ func newStore(tb testing.TB) *store {
 	return s
 }
 
-func (s *store) start(tb testing.TB) {
+func (s *store) start(tb testing.TB, flags ...string) {
 	tb.Helper()
-	s.process = exec.CommandContext(tb.Context(), s.binary, "--bucket=file://"+s.folder, "--bind-address="+s.address, "--health-probe-bind-address=0")
+	flags = append(flags, "--bucket=file://"+s.folder, "--bind-address="+s.address, "--health-probe-bind-address=0")
+	s.process = exec.CommandContext(tb.Context(), s.binary, flags...)
 	s.process.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig)
 	s.process.Stderr = tb.Output()
 	if err := s.process.Start(); err != nil {

@@ -73,7 +73,8 @@ func parse(key string, size int64, stored time.Time) object {
 		return o
 	}
 	o.uid = parts[2]
-	name, found := parts[3], stray
+	name := parts[3]
+	var found kind
 	switch {
 	case chunkPattern.MatchString(name):
 		name, _, _ = strings.Cut(name, "-")

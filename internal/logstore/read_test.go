@@ -134,3 +134,27 @@ func TestKeysLeadBack(t *testing.T) {
 		}
 	}
 }
+
+// What is behind a gap belongs to no log: nobody can tell what was between.
+func TestALogEndsWhereAnObjectIsLost(t *testing.T) {
+	f := &faulty{objects: map[string]thing{
+		aLog.chunkKey(0):  {content: []byte("one\n"), stored: at},
+		aLog.chunkKey(8):  {content: []byte("three\n"), stored: at},
+		aLog.endKey(14):   {stored: at},
+		aLog.chunkKey(14): {content: []byte("four\n"), stored: at},
+	}}
+	s, _ := newTestStore(faultless(t, f))
+	_, state, err := s.Find(t.Context(), aLog.Namespace, aLog.Pod)
+	if want := (contract.LogState{Bytes: 4}); err != nil || state != want {
+		t.Errorf("the state is %+v, %v", state, err)
+	}
+	if got := stored(t, s); got != "one\n" {
+		t.Errorf("%q is read", got)
+	}
+	if got := appendText(t, s, 4, "two\n", false); got.Bytes != 8 {
+		t.Errorf("the state is %+v", got)
+	}
+	if got := stored(t, s); got != "one\ntwo\nthree\nfour\n" {
+		t.Errorf("%q is read when the gap is filled", got)
+	}
+}
