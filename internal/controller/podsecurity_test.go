@@ -147,7 +147,7 @@ var _ = Describe("A Pod of the manager's", func() {
 	It("may have a token of a named ServiceAccount for the build, and one for somebody else than the API server", func() {
 		pod := aBuilder(newTenant().namespace, "ours")
 		pod.Spec.ServiceAccountName = "default"
-		withToken(&pod.Spec, "log", "katkit-logstore")
+		withToken(&pod.Spec, "build", "sts.example.com")
 		Expect(as(managerConfig).Create(ctx, pod.DeepCopy(), client.DryRunAll)).To(Succeed())
 		pod.Spec.ServiceAccountName = testerName
 		pod.Spec.Volumes = nil
