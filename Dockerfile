@@ -14,7 +14,7 @@ RUN apt-get update \
  && apt-get clean \
  && rm -rf /var/lib/apt/lists/*
 
-# agent checks a commit out, and is mounted into every builder Pod, whatever its builder image.
+# agent checks a commit out, brings the log to the log store, and is where every builder Pod has the agent from.
 FROM git AS agent
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends git-lfs \

@@ -204,8 +204,8 @@ type CIRunStatus struct {
 	PullRequest int32 `json:"pullRequest,omitempty"`
 
 	// fork is set when the commit is of a fork's pull request, or was named by its sha alone and nothing shows that a branch of the
-	// repository has it: it is not deployed, gets no secrets and no ServiceAccount, and the home branch's katkitconfig.js says
-	// what is run.
+	// repository has it: it is not deployed, gets no secrets, no ServiceAccount and no cache, and the home branch's
+	// katkitconfig.js says what is run.
 	// +optional
 	Fork bool `json:"fork,omitempty"`
 

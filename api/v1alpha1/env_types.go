@@ -2,6 +2,7 @@ package v1alpha1
 
 // BuilderEnvVar is one variable for ci.sh, whose value may be in a Secret or a ConfigMap of the tenant.
 // +kubebuilder:validation:XValidation:rule="!has(self.value) || !has(self.valueFrom)",message="a variable has value or valueFrom, not both"
+// +kubebuilder:validation:XValidation:rule="!has(self.valueFrom) || !(self.name in ['KATKIT_FETCH_DEPTH', 'KATKIT_SUBMODULES', 'KATKIT_LFS'])",message="what is asked of the checkout has value, not valueFrom: the checkout reads no Secret and no ConfigMap"
 type BuilderEnvVar struct {
 	// name of the variable. Katkit's own variables win over one of the same name.
 	// +required

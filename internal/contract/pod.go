@@ -21,7 +21,7 @@ const (
 
 // Paths inside the containers of a builder Pod.
 const (
-	// WorkspaceDir is the emptyDir that both containers share.
+	// WorkspaceDir is the emptyDir that checkout and build share.
 	WorkspaceDir = "/workspace"
 	// SourceDir is the working tree of the checkout.
 	SourceDir = WorkspaceDir + "/src"

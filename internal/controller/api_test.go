@@ -189,6 +189,8 @@ var _ = Describe("The API server, when somebody applies", func() {
 		}), "timeout is 1s at least"),
 		Entry("a variable with a value and a source", linkEnv(v1alpha1.BuilderEnvVar{Name: "A", Value: "1", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "a"}}}),
 			"a variable has value or valueFrom, not both"),
+		Entry("what is asked of the checkout by a Secret", linkEnv(v1alpha1.BuilderEnvVar{Name: "KATKIT_LFS", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "a"}}}),
+			"the checkout reads no Secret and no ConfigMap"),
 		Entry("a variable of two sources", linkEnv(v1alpha1.BuilderEnvVar{Name: "A", ValueFrom: &v1alpha1.EnvVarSource{
 			SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "a"}, ConfigMapKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "a"}}}),
 			"exactly one of the fields in [secretKeyRef configMapKeyRef] must be set"),

@@ -71,10 +71,9 @@ type answer struct {
 	complete bool
 }
 
-// refusal is why the log store gives no log. absent: it has none, or is not there at all.
+// refusal is why the log store gives no log.
 type refusal struct {
-	why    string
-	absent bool
+	why string
 	// passing tells that another try may do.
 	passing bool
 }
@@ -112,7 +111,7 @@ func (s *store) open(ctx context.Context, at place, query url.Values) (*answer, 
 	offset, err := strconv.ParseInt(response.Header.Get(contract.HeaderLogOffset), 10, 64)
 	if err != nil || offset < 0 {
 		_ = body.Close() // not a log
-		return nil, &refusal{why: "what answers there is not a log store", absent: true}
+		return nil, &refusal{why: "what answers there is not a log store"}
 	}
 	return &answer{ReadCloser: body, offset: offset, complete: response.Header.Get(contract.HeaderLogComplete) == "true"}, nil
 }
@@ -147,11 +146,11 @@ func (s *store) refused(response *http.Response) *refusal {
 	why = text.Cut(text.Line(why), 512)
 	switch code := response.StatusCode; {
 	case code == http.StatusNotFound && ofAPIServer:
-		return &refusal{why: "there is no log store", absent: true}
+		return &refusal{why: "there is no log store"}
 	case code == http.StatusNotFound:
-		return &refusal{why: "the log store has no such log", absent: true}
+		return &refusal{why: "the log store has no such log"}
 	case code == http.StatusServiceUnavailable && ofAPIServer:
-		return &refusal{why: "the log store does not run: " + why, absent: true, passing: true}
+		return &refusal{why: "the log store does not run: " + why, passing: true}
 	case code == http.StatusForbidden && ofAPIServer:
 		return &refusal{why: fmt.Sprintf("you may not call the log store: the verb \"get\" on services/proxy, name %s, in namespace %s is needed", serviceName, serviceNamespace)}
 	case code == http.StatusForbidden:

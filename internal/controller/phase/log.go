@@ -57,7 +57,10 @@ func (c *Controller) keepLog(ctx context.Context, phase *v1alpha1.Phase, keep do
 				continue
 			}
 			if replica.Log == nil {
-				replica.Log = &v1alpha1.LogStatus{Bytes: int64(len(tail))}
+				replica.Log = &v1alpha1.LogStatus{}
+			}
+			if replica.Log.Bytes == 0 { // without the agent's report
+				replica.Log.Bytes = int64(len(tail))
 			}
 			replica.Log.ConfigMap = configMap.Name
 		}

@@ -2,8 +2,8 @@
 // returns. It is pure: the same Phase, attempt, replica and outputs always give the same Pod, name included.
 //
 // What always holds of a builder Pod: it is owned by its Phase and never restarted; it has nothing of its host, and keeps to the level
-// Baseline of the Pod Security Standards, or Restricted; a ServiceAccount's token is in the build container alone, and there only if
-// the link names one; the clone credential is mounted into the checkout container alone, and is never a GitHub App's key.
+// Baseline of the Pod Security Standards, or Restricted; a ServiceAccount's token for the API server is in the build container
+// alone, and there only if the link names one; [ShipLog] adds the container log, which alone has the Pod's token for the log store; the clone credential is mounted into the checkout container alone, and is never a GitHub App's key.
 package buildpod
 
 import (

@@ -19,15 +19,14 @@ func checkoutEnvironment(phase *v1alpha1.Phase) []corev1.EnvVar {
 	return append(env, asked(phase.Spec.Execution)...)
 }
 
-// asked are the variables that are for the checkout, those of the class where nothing else has them.
+// asked are the variables that are for the checkout, those of the class where nothing else has them. What comes from a Secret or a ConfigMap
+// is not among them: the checkout has nothing of either.
 func asked(execution *v1alpha1.ExecutionSpec) []corev1.EnvVar {
 	var env []corev1.EnvVar
 	set := map[string]bool{}
 	for _, variable := range execution.Env {
-		if contract.SettableVariable(variable.Name) {
-			entry := variableOf(variable)
-			entry.Name = variable.Name // no masking there, and so no mark
-			env, set[variable.Name] = append(env, entry), true
+		if contract.SettableVariable(variable.Name) && variable.ValueFrom == nil {
+			env, set[variable.Name] = append(env, literal(variable.Name, variable.Value)), true
 		}
 	}
 	for _, variable := range execution.EnvDefaults {

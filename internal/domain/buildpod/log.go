@@ -42,7 +42,7 @@ func ParseLogStore(address string, caBundle []byte) (*LogStore, error) {
 	}
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.RawQuery != "" || parsed.User != nil {
-		return nil, fmt.Errorf("%.80q is not the address of a log store, such as https://katkit-logstore.katkit-system.svc:8443", address)
+		return nil, fmt.Errorf("%.80q is not the address of a log store, such as http://katkit-logstore.katkit-system.svc", address)
 	}
 	if len(caBundle) > contract.MaxCABundle {
 		return nil, fmt.Errorf("the certificates for the log store have %d bytes, at most %d are allowed", len(caBundle), contract.MaxCABundle)

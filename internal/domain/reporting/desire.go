@@ -144,6 +144,8 @@ func Desire(o Observation) Desired {
 var unreachable = []string{
 	v1alpha1.ReasonNotATenant, v1alpha1.ReasonLinkNotFound, v1alpha1.ReasonHostNotAllowed, v1alpha1.ReasonTokenMissing, v1alpha1.ReasonTokenRejected,
 	v1alpha1.ReasonCredentialInvalid, v1alpha1.ReasonRepositoryNotFound, v1alpha1.ReasonRepositoryReplaced, v1alpha1.ReasonCommitNotFound,
+	v1alpha1.ReasonNoBuilderClass, v1alpha1.ReasonSeveralDefaultClasses, v1alpha1.ReasonBuilderClassNotAllowed, v1alpha1.ReasonServiceAccountNotAllowed,
+	v1alpha1.ReasonCredentialExposed,
 }
 
 // beforeItBegan is for a run that failed before it had phases.
