@@ -173,6 +173,7 @@ type BuilderSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!(self in ['default', 'katkit-deployer'])",message="serviceAccountName is neither default, which every Pod bears, nor the deployer: make a ServiceAccount for builders"
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
 	// env are variables for ci.sh in every phase of this link. Of equal names the last one counts. Those that come from Secrets

@@ -123,7 +123,11 @@ func (g *repository) run(ctx context.Context, stdout io.Writer, args ...string) 
 	return err
 }
 
+// query is that of an address, which of a pre-signed one is as good as a password.
+var query = regexp.MustCompile(`(https?://[^\s?"'<>]+)\?[^\s"'<>]*`)
+
 func (g *repository) redact(s string) string {
+	s = query.ReplaceAllString(s, "$1?***")
 	if g.req.token == "" {
 		return s
 	}

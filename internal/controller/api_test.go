@@ -189,6 +189,8 @@ var _ = Describe("The API server, when somebody applies", func() {
 		}), "timeout is 1s at least"),
 		Entry("a variable with a value and a source", linkEnv(v1alpha1.BuilderEnvVar{Name: "A", Value: "1", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "a"}}}),
 			"a variable has value or valueFrom, not both"),
+		Entry("the identity of every Pod", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Builder.ServiceAccountName = "default" }), "make a ServiceAccount for builders"),
+		Entry("the deployer's identity", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Builder.ServiceAccountName = v1alpha1.DefaultDeployer }), "nor the deployer"),
 		Entry("what is asked of the checkout by a Secret", linkEnv(v1alpha1.BuilderEnvVar{Name: "KATKIT_LFS", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "a"}}}),
 			"the checkout reads no Secret and no ConfigMap"),
 		Entry("a variable of two sources", linkEnv(v1alpha1.BuilderEnvVar{Name: "A", ValueFrom: &v1alpha1.EnvVarSource{

@@ -49,7 +49,9 @@ var _ = Describe("A builder image", func() {
 		})
 		t.run()
 		pod := t.builder("BUILD")
-		checkout, build := pod.Spec.Containers[0], pod.Spec.Containers[1]
+		Expect(pod.Spec.InitContainers).To(ConsistOf(HaveField("Name", contract.CheckoutContainer)), "over before the image's agent begins")
+		Expect(pod.Spec.Containers).To(ConsistOf(HaveField("Name", contract.BuildContainer)))
+		checkout, build := pod.Spec.InitContainers[0], pod.Spec.Containers[0]
 		Expect(build.Command).To(HaveExactElements("/katkit-agent", "exec"))
 		Expect(build.VolumeMounts).To(ConsistOf(HaveField("MountPath", "/workspace"), HaveField("MountPath", "/cache")))
 		Expect(build.Env).To(ContainElements(corev1.EnvVar{Name: contract.VarCache, Value: "/cache"}, corev1.EnvVar{Name: contract.VarFetchDepth, Value: "50"}))

@@ -60,14 +60,14 @@ func Build(phase *v1alpha1.Phase, attempt, replica int32, outputs []v1alpha1.Out
 			TerminationGracePeriodSeconds: new(int64(GracePeriod / time.Second)),
 			AutomountServiceAccountToken:  new(false),
 			EnableServiceLinks:            new(false),
-			InitContainers:                initContainers(execution),
 			SecurityContext:               podSecurity(execution),
-			Containers:                    []corev1.Container{checkout(phase, caBundle), build(execution, replica, outputs)},
 			Volumes:                       volumes(phase, attempt),
 		},
 	}
 	place(&pod.Spec, execution)
-	identify(pod, execution, &pod.Spec.Containers[1])
+	container := build(execution, replica, outputs)
+	identify(pod, execution, &container)
+	order(&pod.Spec, execution, checkout(phase, caBundle), container)
 	return pod
 }
 

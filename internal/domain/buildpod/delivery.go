@@ -7,11 +7,21 @@ import (
 	"katkit.dev/katkit/internal/contract"
 )
 
-// How the agent gets into the build container:
+// How the agent gets into the build container, and what runs before it:
 //
-//	ImageVolume     volume agent: the agent image             mounted at AgentMountDir
-//	InitContainer   volume agent: a folder that it fills      mounted at AgentMountDir
-//	BuilderImage    -                                         it is there already
+//	ImageVolume     volume agent: the agent image             mounted at AgentMountDir   -
+//	InitContainer   volume agent: a folder that it fills      mounted at AgentMountDir   agent
+//	BuilderImage    -                                         it is there already        checkout
+
+// order puts the containers where they start. An image that brings its agent runs what it likes from its first moment on, so it begins when
+// the checkout, whose folder it shares, is over and its credential gone.
+func order(pod *corev1.PodSpec, execution *v1alpha1.ExecutionSpec, checkout, build corev1.Container) {
+	if execution.AgentDelivery == v1alpha1.AgentInBuilderImage {
+		pod.InitContainers, pod.Containers = []corev1.Container{checkout}, []corev1.Container{build}
+		return
+	}
+	pod.InitContainers, pod.Containers = initContainers(execution), []corev1.Container{checkout, build}
+}
 
 // agentPath is the agent as the build container sees it.
 func agentPath(execution *v1alpha1.ExecutionSpec) string {

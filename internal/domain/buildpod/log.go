@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -75,11 +76,13 @@ func ShipLog(pod *corev1.Pod, store LogStore) {
 	if store.CABundle != "" {
 		container.Env = append(container.Env, literal(contract.VarLogStoreCA, store.CABundle))
 	}
-	for i := range pod.Spec.Containers {
-		switch other := &pod.Spec.Containers[i]; other.Name {
-		case contract.CheckoutContainer:
+	for _, other := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		if other.Name == contract.CheckoutContainer {
 			container.Image, container.SecurityContext = other.Image, other.SecurityContext.DeepCopy()
-		case contract.BuildContainer:
+		}
+	}
+	for i := range pod.Spec.Containers {
+		if other := &pod.Spec.Containers[i]; other.Name == contract.BuildContainer {
 			if limit := other.Resources.Limits.StorageEphemeral(); !limit.IsZero() {
 				// Kubernetes holds the Pod to the sum of its containers' limits, so that what waits for the store would count on this one.
 				container.Resources.Limits[corev1.ResourceEphemeralStorage] = spoolLimit()

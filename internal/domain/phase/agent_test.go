@@ -27,6 +27,16 @@ func TestHowTheAgentFailsToGetIntoTheBuildContainer(t *testing.T) {
 		pod.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: contract.AgentContainer, State: state}}
 		return pod
 	}
+	first := func(pod *corev1.Pod, checkout corev1.ContainerState) *corev1.Pod {
+		pod = is(own(pod), done, waiting("PodInitializing", ""))
+		pod.Spec.InitContainers, pod.Spec.Containers = pod.Spec.Containers[:1], pod.Spec.Containers[1:]
+		pod.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: contract.CheckoutContainer, State: checkout}}
+		pod.Status.ContainerStatuses = pod.Status.ContainerStatuses[:1]
+		pod.Status.Phase = corev1.PodFailed
+		return pod
+	}
+	noCommit := report(contract.ExitConfig, contract.ReasonCommitNotFound, contract.ClassConfig)
+	noCommit.Message = "no such commit"
 	mismatch := reported(contract.Report{Reason: contract.ReasonAgentMismatch, Class: contract.ClassConfig, ExitCode: contract.ExitConfig, Message: "version 1, 2 is needed"})
 	const line = "`COPY --from=agent /katkit-agent /katkit-agent`"
 	noFile := because(terminated(128, `exec: "/katkit-agent": stat /katkit-agent: no such file or directory`), "StartError")
@@ -45,6 +55,8 @@ func TestHowTheAgentFailsToGetIntoTheBuildContainer(t *testing.T) {
 			v1alpha1.PhaseFailed, v1alpha1.FailureConfig, "AgentMismatch", []string{"version 1, 2 is needed", "agentImage of the manager's own version"}},
 		"its image cannot be pulled": {func(p *corev1.Pod) *corev1.Pod { return byInit(p, waiting("ErrImagePull", "manifest unknown")) },
 			v1alpha1.PhaseFailed, v1alpha1.FailureConfig, v1alpha1.ReasonImagePullFailed, []string{"manifest unknown"}},
+		"the checkout before it finds no commit": {func(p *corev1.Pod) *corev1.Pod { return first(p, reported(noCommit)) },
+			v1alpha1.PhaseFailed, v1alpha1.FailureConfig, "CommitNotFound", []string{"no such commit"}},
 		"it cannot be copied": {func(p *corev1.Pod) *corev1.Pod {
 			return byInit(p, reported(report(contract.ExitInfra, contract.ReasonAgentFailed, contract.ClassInfra)))
 		}, v1alpha1.PhaseRunning, "", v1alpha1.ReasonRunning, nil},

@@ -18,7 +18,11 @@ const deliveryTimeout = contract.DefaultLogPatienceSeconds*time.Second + 5*time.
 
 // expectLog notes of a replica that has ended that its log is on its way to the log store.
 func expectLog(replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) {
-	if pod == nil || !shipsLog(pod) || containerState(pod, contract.BuildContainer).Terminated == nil {
+	if pod == nil || !shipsLog(pod) {
+		return
+	}
+	build := containerState(pod, contract.BuildContainer).Terminated
+	if build == nil || build.Reason == "StartError" || build.Reason == "ContainerCannotRun" { // nothing ran, so that there is no log
 		return
 	}
 	if replica.Log == nil {

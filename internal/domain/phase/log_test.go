@@ -45,6 +45,16 @@ func storedLog(p v1alpha1.PhaseStatus) *v1alpha1.StoredLog {
 	return p.Attempts[0].Replicas[0].Log.Stored
 }
 
+func TestWhatNeverRanHasNoLog(t *testing.T) {
+	p, pod := shipping(t)
+	build := terminated(128, "no such file")
+	build.Terminated.Reason = "StartError"
+	plan := decide(t, observed(p, logIs(pod, build, running)), now)
+	if log := plan.Status.Attempts[0].Replicas[0].Log; log != nil && log.Stored != nil {
+		t.Errorf("a log is waited for: %+v", log.Stored)
+	}
+}
+
 func TestAVerdictDoesNotWaitForTheLog(t *testing.T) {
 	for name, build := range map[string]corev1.ContainerState{"a success": succeeded, "a failure": failed, "a build without a report": terminated(137, "")} {
 		t.Run(name, func(t *testing.T) {

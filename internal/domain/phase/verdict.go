@@ -54,6 +54,8 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 	switch {
 	case agent != nil && agent.ExitCode != 0:
 		return judgeAgentImage(contract.AgentContainer, agent)
+	case build.Terminated == nil && build.Running == nil && toldWhy(checkout.Terminated):
+		return judgeAgentImage(contract.CheckoutContainer, checkout.Terminated)
 	case build.Terminated != nil:
 		return judgeBuild(pod, build.Terminated, checkout.Terminated)
 	case pod.Status.Phase == corev1.PodFailed:
@@ -166,6 +168,11 @@ func judgeAgentImage(name string, lived *corev1.ContainerStateTerminated) verdic
 	}
 	return ended(v1alpha1.FailureInfra, string(contract.ReasonCheckoutFailed),
 		fmt.Sprintf("the %s container ended with code %d (%s) and without a report", name, lived.ExitCode, lived.Reason))
+}
+
+// toldWhy: the checkout failed and says why.
+func toldWhy(checkout *corev1.ContainerStateTerminated) bool {
+	return checkout != nil && checkout.ExitCode != 0 && !checkoutKilled(checkout)
 }
 
 // checkoutKilled: no word of it will reach the build container, which would wait for nothing.
