@@ -223,8 +223,8 @@ var _ = Describe("GitHub's button Re-run", Ordered, func() {
 
 	It("is not believed of another App's check run, which may say what it likes", func() {
 		t, run := checked()
-		installAppAs(43, map[string]string{"checks": "write"})
-		id, _ := t.showsBy("43", run.Status.SHA, run.UID, "TEST")
+		installAppAs(44, map[string]string{"checks": "write"})
+		id, _ := t.showsBy("44", run.Status.SHA, run.UID, "TEST")
 		Expect(t.repository.PressRerun(asker, id)).To(Succeed())
 		t.byHand(id)
 		t.judged()
