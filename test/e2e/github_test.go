@@ -65,7 +65,7 @@ var _ = Describe("People on GitHub", func() {
 		t := newTenant(ctx, "DEV")
 		t.service(ctx, "app")
 		files := map[string]string{
-			"ci.sh":    script(`echo "$KATKIT_BRANCH#$KATKIT_PULL_REQUEST: $(cat who)"`, `ls /var/run/katkit 2>/dev/null || true`),
+			"ci.sh":    script(`echo "$KATKIT_BRANCH#$KATKIT_PULL_REQUEST: $(cat who)"`, `ls /var/run/katkit/credential /var/run/katkit/log-token 2>/dev/null || true`),
 			"who":      "home",
 			configFile: workflow(build, deploy), descriptionFile: description("app"),
 		}
