@@ -152,7 +152,7 @@ var _ = Describe("An execution phase", func() {
 				`for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/[0-9]*/mountinfo; do look "$file" < "$file"; done 2>/dev/null`,
 				`git config --list --show-origin | look "git's configuration"`,
 				`grep -q credential /proc/mounts && echo 'a credential is mounted'`,
-				`find /var/run/secrets /var/run/katkit 2>/dev/null | head -3`,
+				`find /var/run/secrets /var/run/katkit -type f 2>/dev/null | grep -v "^/var/run/katkit/log/" | head -3`,
 				`grep -rlaED skip --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr "$token" / 2>/dev/null | sort`,
 				`if GIT_TERMINAL_PROMPT=0 git ls-remote "$KATKIT_REPO_URL" >/dev/null 2>&1; then echo 'the repository can be read'; fi`,
 			),
