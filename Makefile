@@ -18,8 +18,6 @@ GOTEST_ARGS ?=
 GINKGO_ARGS ?=
 # How many of those run at once. Each has an API server of its own.
 ENVTEST_PROCS ?= 2
-# How often one is tried that fails. Ginkgo tells which ones needed it: on a busy machine a story can lose a race against its own fixtures.
-ENVTEST_ATTEMPTS ?= 2
 
 # Tools are pinned in tools/; Go builds each once and keeps it in the user's build cache, for any checkout.
 CONTROLLER_GEN := go tool -modfile=tools/go.mod controller-gen
@@ -89,7 +87,7 @@ test-unit: ## Tests that need nothing but Go, and what GitHub publishes of its A
 .PHONY: test-envtest
 test-envtest: ## Tests of the controllers against a real API server and etcd
 	KUBEBUILDER_ASSETS="$$(hack/envtest-assets.sh)" OCTOKIT_ASSETS="$$(hack/octokit-assets.sh)" \
-		go tool ginkgo run --no-color --race --procs=$(ENVTEST_PROCS) --timeout=30m --flake-attempts=$(ENVTEST_ATTEMPTS) --poll-progress-after=60s $(GINKGO_ARGS) $$(hack/test-packages.sh envtest)
+		go tool ginkgo run --no-color --race --procs=$(ENVTEST_PROCS) --timeout=30m --poll-progress-after=60s $(GINKGO_ARGS) $$(hack/test-packages.sh envtest)
 
 .PHONY: test-e2e
 test-e2e: ## End-to-end tests with real Pods: on $KUBECONFIG's cluster, else on the local one

@@ -121,6 +121,7 @@ var _ = Describe("With an App that may write check runs, GitHub shows", func() {
 		t.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
 		Expect(t.checks()).To(Equal([]string{"BUILD success: succeeded in run run", "TEST failure: failed in run run: ci.sh exited with code 1"}))
 		Expect(t.check("TEST").Annotations).To(HaveLen(1))
+		t.look() // a manager that has just begun writes what its link sees anew
 		t.staysQuiet()
 	})
 

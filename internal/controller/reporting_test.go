@@ -3,7 +3,6 @@ package controller_test
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -106,12 +105,11 @@ func (t *tenant) reports() []string {
 }
 
 // staysQuiet checks that neither GitHub nor the API server is told anything more, once the builder Pods are removed. A manager that
-// is stopped while it removes one may leave it to the kubelet, which is not here; one that has just begun writes what its link sees anew.
+// is stopped while it removes one may leave it to the kubelet, which is not here.
 func (t *tenant) staysQuiet() {
 	GinkgoHelper()
 	Eventually(t.pods).ShouldNot(ContainElement(HaveField("DeletionTimestamp", BeNil())))
-	ofLink := func(w write) bool { return strings.Contains(w.Path, "/tenantrepolinks/") }
-	told := func() [2]int { return [2]int{t.posts(), len(slices.DeleteFunc(katkit.wire.in(t.namespace), ofLink))} }
+	told := func() [2]int { return [2]int{t.posts(), len(katkit.wire.in(t.namespace))} }
 	before := told()
 	Eventually(func() bool {
 		now := told()
