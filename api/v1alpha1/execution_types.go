@@ -1,0 +1,160 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ExecutionSpec is what an execution phase runs, and where.
+type ExecutionSpec struct {
+	// image of the build container.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// agentImage holds the agent and git: it checks the commit out, and is mounted into the build container.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	AgentImage string `json:"agentImage,omitempty"`
+
+	// agentDelivery is how the agent gets into the build container. Absent: ImageVolume.
+	// +optional
+	AgentDelivery AgentDelivery `json:"agentDelivery,omitempty"`
+
+	// repositoryURL is where the commit is cloned from; it holds no credential.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	RepositoryURL string `json:"repositoryURL,omitempty"`
+
+	// credentialSecret names the Secret that the checkout container clones with.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	CredentialSecret string `json:"credentialSecret,omitempty"`
+
+	// credentialKind tells what credentialSecret holds: Token, which is mounted as it is, or App, of which the checkout
+	// container gets a token of an hour in a Secret of its own. Absent: Token.
+	// +optional
+	CredentialKind CredentialKind `json:"credentialKind,omitempty"`
+
+	// envDefaults are variables that ci.sh sees unless envFrom or env has one of the same name.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=100
+	EnvDefaults []EnvVar `json:"envDefaults,omitempty"`
+
+	// envFrom are Secrets and ConfigMaps all of whose keys are variables that ci.sh sees unless env has one of the same name.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	EnvFrom []EnvFromSource `json:"envFrom,omitempty"`
+
+	// fork tells that a stranger may have written the commit: it is of a pull request from another repository, or nothing shows that it
+	// is not. Then nothing but the repository itself is read with credentialSecret, and there is no cache.
+	// +optional
+	Fork bool `json:"fork,omitempty"`
+
+	// cache is mounted into the build container.
+	// +optional
+	Cache *CacheSpec `json:"cache,omitempty"`
+
+	// env is every other variable that ci.sh sees, but for REPLICA_ID.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=512
+	Env []BuilderEnvVar `json:"env,omitempty"`
+
+	// parallelism is the number of builder Pods.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	Parallelism int32 `json:"parallelism,omitempty"`
+
+	// failFast stops the other builder Pods when one of them failed.
+	// +optional
+	FailFast bool `json:"failFast,omitempty"`
+
+	// retryOnInfra lets the phase be tried again when the cluster failed it after its ci.sh had started.
+	// +optional
+	RetryOnInfra bool `json:"retryOnInfra,omitempty"`
+
+	// unscheduledTimeout is how long a builder Pod may wait for a node. Absent: as long as the phase's timeout allows.
+	// +optional
+	UnscheduledTimeout *metav1.Duration `json:"unscheduledTimeout,omitempty"`
+
+	// carriedOutputs are those of the phases that a re-run did not run again.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=128
+	CarriedOutputs []Output `json:"carriedOutputs,omitempty"`
+
+	// resources of the build container.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// Scheduling of the builder Pods.
+	Scheduling `json:",inline"`
+
+	// runtimeClassName of the builder Pods.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	RuntimeClassName string `json:"runtimeClassName,omitempty"`
+
+	// imagePullSecrets of the builder Pods.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	ImagePullSecrets []ObjectName `json:"imagePullSecrets,omitempty"`
+
+	// serviceAccountName is the ServiceAccount whose token ci.sh gets. Absent: it gets none.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+
+	// podSecurity is the level of the Pod Security Standards that the builder Pods keep to. Absent: Baseline.
+	// +optional
+	PodSecurity PodSecurity `json:"podSecurity,omitempty"`
+
+	// capabilities that the build container keeps.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=13
+	Capabilities []Capability `json:"capabilities,omitempty"`
+
+	// seccompProfile of the build container. Absent: RuntimeDefault.
+	// +optional
+	SeccompProfile *SeccompProfile `json:"seccompProfile,omitempty"`
+}
+
+// AgentDelivery is how the agent gets into the build container.
+// +kubebuilder:validation:Enum=ImageVolume;InitContainer;BuilderImage
+type AgentDelivery string
+
+const (
+	// AgentByImageVolume mounts the agent image. Kubernetes does so from 1.35 on, and before where its feature ImageVolume is on.
+	AgentByImageVolume AgentDelivery = "ImageVolume"
+	// AgentByInitContainer has an init container of the agent image copy it, which costs about a second.
+	AgentByInitContainer AgentDelivery = "InitContainer"
+	// AgentInBuilderImage takes the one that the builder image has.
+	AgentInBuilderImage AgentDelivery = "BuilderImage"
+)
+
+// CredentialKind is what the Secret of a link holds.
+// +kubebuilder:validation:Enum=Token;App
+type CredentialKind string
+
+const (
+	// CredentialToken is a GitHub token.
+	CredentialToken CredentialKind = "Token"
+	// CredentialApp is a GitHub App.
+	CredentialApp CredentialKind = "App"
+)
