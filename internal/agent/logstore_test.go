@@ -151,7 +151,7 @@ func (s *fakeLogStore) has() (string, bool) {
 	return string(s.log), s.complete
 }
 
-// env are the variables of the container log, for this store.
+// env are the variables of what ships, for this store.
 func (s *fakeLogStore) env(t *testing.T, paths Paths) []string {
 	t.Helper()
 	if err := os.MkdirAll(paths.Spool, 0o777); err != nil {

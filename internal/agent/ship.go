@@ -44,7 +44,7 @@ func podPace() pace {
 	return p
 }
 
-// ship brings the log of the container build to the log store, tells in its own log (stdout) what is worth telling, and leaves a
+// ship brings the log of the container build, which begins with the Pod, to the log store, tells in its own log (stdout) what is worth telling, and leaves a
 // contract.LogReport. It returns the exit code.
 func ship(paths Paths, stdout io.Writer) int {
 	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -86,7 +86,6 @@ type shipper struct {
 	tell  func(format string, args ...any)
 
 	stored   int64     // bytes of the log that the store has said it has
-	known    bool      // whether it has said so
 	complete bool      // it knows that nothing follows
 	full     bool      // it takes no more than that
 	waiting  time.Time // since when bytes wait to be sent; zero while none do
@@ -167,7 +166,7 @@ func (s *shipper) due(told context.Context, now time.Time) bool {
 		return false
 	case s.full:
 		return s.log.ended
-	case !s.known || s.log.ended || pending >= s.pace.enough:
+	case s.log.ended || pending >= s.pace.enough:
 		return true
 	}
 	return pending > 0 && (told.Err() != nil || now.Sub(s.waiting) >= s.pace.gather)
@@ -186,13 +185,13 @@ func (s *shipper) send(told context.Context) bool {
 		s.failed(err)
 		return false
 	}
-	asked, before := s.known, s.stored
-	s.known, s.stored, s.waiting = true, state.Bytes, time.Time{}
+	before := s.stored
+	s.stored, s.waiting = state.Bytes, time.Time{}
 	if !s.full {
 		s.log.stored(state.Bytes)
 	}
 	s.complete = state.Complete && s.log.ended && (s.full || s.stored >= s.log.end())
-	if asked && s.stored == before && !s.complete {
+	if s.stored == before && !s.complete {
 		s.failed(errors.New("the log store took nothing of what it was sent"))
 		return false
 	}
@@ -216,10 +215,7 @@ func (s *shipper) takeLess(refused *storeRefusal) {
 }
 
 func (s *shipper) request(ctx context.Context) (contract.LogState, error) {
-	switch {
-	case !s.known:
-		return s.store.state(ctx)
-	case s.full:
+	if s.full {
 		return s.store.put(ctx, s.stored, io.NewSectionReader(nil, 0, 0), true)
 	}
 	if s.size = min(s.size, s.pace.most); s.size == 0 {

@@ -19,7 +19,7 @@ type shipping struct {
 	t     *testing.T
 	paths Paths
 	store *fakeLogStore
-	log   bytes.Buffer // of the container log; whole when it has ended
+	log   bytes.Buffer // of what ships; whole when it has ended
 	spool *spool
 	tell  context.CancelFunc // TERM
 	came  chan contract.LogReport
@@ -50,7 +50,7 @@ func (s *shipping) begin(p pace) {
 	s.ship(p)
 }
 
-// ship starts the container log.
+// ship starts it.
 func (s *shipping) ship(p pace) {
 	s.t.Helper()
 	store, err := newLogStore(s.store.URL, "", s.paths.LogToken, "d-taskrunner", "run-0-build-0badcafe-1-0")
@@ -74,7 +74,7 @@ func (s *shipping) end() contract.LogReport {
 	case r := <-s.came:
 		return r
 	case <-time.After(60 * time.Second):
-		s.t.Fatal("the container log is still running")
+		s.t.Fatal("what ships is still running")
 		return contract.LogReport{}
 	}
 }

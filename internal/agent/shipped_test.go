@@ -25,7 +25,7 @@ import (
 
 // Tests of exec and ship together, each a process of its own.
 
-// startShip starts the container log of a Pod.
+// startShip starts what ships alone.
 func startShip(t *testing.T, store *fakeLogStore, base string, env ...string) *agentProcess {
 	t.Helper()
 	return startAgent(t, contract.ShipCommand, base, append(store.env(t, pathsIn(base)), env...)...)
@@ -36,7 +36,7 @@ func (a *agentProcess) endShip() contract.LogReport {
 	select {
 	case <-a.done:
 	case <-time.After(60 * time.Second):
-		a.t.Fatalf("the container log is still running; its log:\n%s", a.log.String())
+		a.t.Fatalf("what ships is still running; its log:\n%s", a.log.String())
 	}
 	message, err := os.ReadFile(pathsIn(a.base).Termination)
 	if err != nil {
@@ -223,4 +223,57 @@ func peak(t *testing.T, cmd *exec.Cmd) (most int) {
 		return bytes.Contains(status, []byte("\nState:\tZ"))
 	})
 	return most
+}
+
+// startCheckoutAndShip starts the container checkout of a Pod where there is a log store.
+func startCheckoutAndShip(t *testing.T, s *gitServer, store *fakeLogStore, base, sha string) *agentProcess {
+	t.Helper()
+	env := append(store.env(t, pathsIn(base)), "KATKIT_REPO_URL="+s.URL+"/public/app.git", "GIT_SHA="+sha)
+	return startAgent(t, contract.CheckoutCommand+" "+contract.ShipCommand, base, env...)
+}
+
+func TestTheCheckoutGoesOnToBringTheLog(t *testing.T) {
+	s, store, base := newGitServer(t), newFakeLogStore(t), t.TempDir()
+	shas := s.addRepository(t, "public/app.git")
+	if err := os.Mkdir(pathsIn(base).Spool, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	build := startAgent(t, contract.ExecCommand, base)
+	a := startCheckoutAndShip(t, s, store, base, shas[0])
+	<-build.done
+	if r := a.endShip(); !r.Complete || r.Bytes != int64(build.log.Len()) {
+		t.Errorf("%+v", r)
+	}
+	if got, complete := store.has(); !complete || got != build.log.String() || !strings.HasPrefix(got, "commit 0\n") {
+		t.Errorf("stored: %q, the container's log: %q", got, build.log.String())
+	}
+}
+
+func TestACheckoutThatFailedBringsNothing(t *testing.T) {
+	s, store := newGitServer(t), newFakeLogStore(t)
+	s.addRepository(t, "public/app.git")
+	startCheckoutAndShip(t, s, store, t.TempDir(), strings.Repeat("0123", 10)).wantFailure(contract.ClassConfig, contract.ReasonCommitNotFound)
+	if got, complete := store.has(); got != "" || complete {
+		t.Errorf("stored: %q", got)
+	}
+}
+
+// TestWhatIsKilledWhileItBringsTheLogHasToldOfItsCheckout: whoever reads that knows that the build can go on.
+func TestWhatIsKilledWhileItBringsTheLogHasToldOfItsCheckout(t *testing.T) {
+	s, store, base := newGitServer(t), newFakeLogStore(t), t.TempDir()
+	shas := s.addRepository(t, "public/app.git")
+	a := startCheckoutAndShip(t, s, store, base, shas[0])
+	read := func() contract.Report {
+		message, _ := os.ReadFile(pathsIn(base).Termination)
+		r, _ := contract.ParseReport(message)
+		return r
+	}
+	eventually(t, "the checkout is done", func() bool { return read().Succeeded() })
+	if err := a.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-a.done
+	if !read().Succeeded() {
+		t.Errorf("%+v", read())
+	}
 }

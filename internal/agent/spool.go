@@ -15,7 +15,7 @@ import (
 	"katkit.dev/katkit/internal/contract"
 )
 
-// spool is a copy of a log in files, which the container `log` brings to the log store: see contract.SpoolFile. What finds no
+// spool is a copy of a log in files, which `ship` brings to the log store: see contract.SpoolFile. What finds no
 // room on disk is left out, and a line in its place says how much. Nothing that happens to it stops a build.
 type spool struct {
 	dir   string

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// What the container `log` of a builder Pod, the log store and the store's readers agree on.
+// What a builder Pod's `ship`, the log store and the store's readers agree on.
 //
 // A log is the bytes that the build container wrote, from its first; it belongs to one Pod. Offsets and lengths are bytes.
 //
@@ -27,9 +27,6 @@ import (
 // bearer token that the API server knows them by, in Authorization or HeaderLogAuthorization; they have to be allowed to `get`
 // LogResource of the phase.
 const (
-	// LogContainer is the container (agent image) that runs `AgentBinary ship`: it brings the log of the build container to the store.
-	LogContainer = "log"
-	ShipCommand  = "ship"
 	// LogAudience is whom the Pod's token for the store is for. The API server takes no such token.
 	LogAudience = "katkit-logstore"
 	// MaxLogChunk is the most bytes that one PUT carries.
@@ -38,10 +35,10 @@ const (
 	LogResource = "phases/log"
 	// SpoolDir is the emptyDir that `exec` writes the log to and `ship` reads it from.
 	SpoolDir = "/var/run/katkit/log"
-	// LogTokenDir holds the token, in the log container only, in the file LogTokenKey; it changes while the Pod lives.
+	// LogTokenDir holds the token, in the container that runs `ship` only, in the file LogTokenKey; it changes while the Pod lives.
 	LogTokenDir = "/var/run/katkit/log-token"
 	LogTokenKey = "token"
-	// VarLogStoreURL tells the log container where the store is, http or https; VarLogStoreCA are certificates in PEM that it trusts for it.
+	// VarLogStoreURL tells `ship` where the store is, http or https; VarLogStoreCA are certificates in PEM that it trusts for it.
 	VarLogStoreURL = "KATKIT_LOG_STORE_URL"
 	VarLogStoreCA  = "KATKIT_LOG_STORE_CA"
 	// VarPodNamespace and VarPodName tell it whose log it is.

@@ -233,7 +233,8 @@ func finished(pod *corev1.Pod) bool {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return true
 	}
-	return containerState(pod, contract.BuildContainer).Terminated != nil && containerState(pod, contract.CheckoutContainer).Terminated != nil
+	build, checkout := containerState(pod, contract.BuildContainer), containerState(pod, contract.CheckoutContainer)
+	return build.Terminated != nil && (checkout.Terminated != nil || shipper(pod) == contract.CheckoutContainer)
 }
 
 // each joins different words of the replicas.

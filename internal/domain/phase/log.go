@@ -13,12 +13,12 @@ import (
 	"katkit.dev/katkit/internal/domain/text"
 )
 
-// deliveryTimeout is how long a builder Pod is kept after its build for its log to be stored: longer than its container `log` tries.
+// deliveryTimeout is how long a builder Pod is kept after its build for its log to be stored: longer than it is tried.
 const deliveryTimeout = contract.DefaultLogPatienceSeconds*time.Second + 5*time.Minute
 
 // expectLog notes of a replica that has ended that its log is on its way to the log store.
 func expectLog(replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) {
-	if pod == nil || !shipsLog(pod) {
+	if pod == nil || shipper(pod) == "" || failedCheckout(pod) != nil { // of a commit that is not there nothing runs
 		return
 	}
 	build := containerState(pod, contract.BuildContainer).Terminated
@@ -31,8 +31,14 @@ func expectLog(replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) {
 	replica.Log.Stored = &v1alpha1.StoredLog{State: v1alpha1.StoredLogDelivering}
 }
 
-func shipsLog(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == contract.LogContainer })
+// shipper is the container of a Pod that brings the log to the store; "": none does.
+func shipper(pod *corev1.Pod) string {
+	for _, c := range pod.Spec.Containers {
+		if slices.Contains(c.Command, contract.ShipCommand) {
+			return c.Name
+		}
+	}
+	return ""
 }
 
 // followLogs records what became of the logs that are on their way to the store, whatever the phase has come to. Until then their
@@ -58,7 +64,7 @@ func followLogs(o Observation, plan *Plan, now time.Time) {
 				plan.DeletePods = append(plan.DeletePods, pod.Name)
 				fallthrough
 			default:
-				replica.Log.Stored = incomplete(0, fmt.Sprintf("its container %s was not done within %s", contract.LogContainer, deliveryTimeout))
+				replica.Log.Stored = incomplete(0, fmt.Sprintf("its container %s was not done within %s", shipper(pod), deliveryTimeout))
 			}
 		}
 	}
@@ -82,22 +88,23 @@ func Delivering(replica *v1alpha1.ReplicaStatus) bool {
 	return replica.Log != nil && replica.Log.Stored != nil && replica.Log.Stored.State == v1alpha1.StoredLogDelivering
 }
 
-// delivered is what the container `log` of a Pod has come to; nil while it is at it. A Pod that is gone is nil.
+// delivered is what the container of a Pod that ships the log has come to; nil while it is at it. A Pod that is gone is nil.
 func delivered(pod *corev1.Pod) *v1alpha1.StoredLog {
 	if pod == nil {
 		return incomplete(0, "the builder Pod was removed before it could tell what is stored; that can be read all the same")
 	}
-	ended := containerState(pod, contract.LogContainer).Terminated
+	name := shipper(pod)
+	ended := containerState(pod, name).Terminated
 	switch {
 	case ended == nil && (pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded):
-		return incomplete(0, "its container "+contract.LogContainer+" did not come to its end; what is stored can be read all the same: "+podFailure(pod))
+		return incomplete(0, "its container "+name+" did not come to its end; what is stored can be read all the same: "+podFailure(pod))
 	case ended == nil:
 		return nil
 	}
 	report, err := contract.ParseLogReport([]byte(ended.Message))
 	switch {
 	case err != nil:
-		return incomplete(0, fmt.Sprintf("its container %s ended with code %d (%s): %v", contract.LogContainer, ended.ExitCode, ended.Reason, err))
+		return incomplete(0, fmt.Sprintf("its container %s ended with code %d (%s): %v", name, ended.ExitCode, ended.Reason, err))
 	case !report.Complete:
 		return incomplete(report.Bytes, report.Message)
 	}

@@ -137,7 +137,11 @@ func (w *world) kubelet(pod *corev1.Pod) *corev1.Pod {
 		}
 	}
 	if checkout.Terminated == nil {
-		checkout = []corev1.ContainerState{creating, running, done, done, terminated(137, "")}[w.IntN(5)]
+		ends := []corev1.ContainerState{creating, running, done, done, terminated(137, "")}
+		if slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return len(c.Command) == 3 }) { // checkout, and ship
+			ends = []corev1.ContainerState{creating, running, running, shipped, unshipped, unheard, terminated(137, "")}
+		}
+		checkout = ends[w.IntN(len(ends))]
 	}
 	if build.Terminated == nil {
 		build = []corev1.ContainerState{
