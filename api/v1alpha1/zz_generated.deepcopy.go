@@ -158,6 +158,11 @@ func (in *BuilderClassSpec) DeepCopyInto(out *BuilderClassSpec) {
 		*out = new(corev1.ResourceRequirements)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.AgentResources != nil {
+		in, out := &in.AgentResources, &out.AgentResources
+		*out = new(corev1.ResourceRequirements)
+		(*in).DeepCopyInto(*out)
+	}
 	if in.EphemeralStorageLimit != nil {
 		in, out := &in.EphemeralStorageLimit, &out.EphemeralStorageLimit
 		x := (*in).DeepCopy()
@@ -657,6 +662,11 @@ func (in *ExecutionSpec) DeepCopyInto(out *ExecutionSpec) {
 	}
 	if in.Resources != nil {
 		in, out := &in.Resources, &out.Resources
+		*out = new(corev1.ResourceRequirements)
+		(*in).DeepCopyInto(*out)
+	}
+	if in.AgentResources != nil {
+		in, out := &in.AgentResources, &out.AgentResources
 		*out = new(corev1.ResourceRequirements)
 		(*in).DeepCopyInto(*out)
 	}

@@ -41,8 +41,8 @@ func (t *tenant) logOf(phase string) *v1alpha1.StoredLog {
 	return log.Stored
 }
 
-var _ = Describe("The log of a build, where there is a log store,", func() {
-	store := &buildpod.LogStore{URL: "https://katkit-logstore.katkit-system.svc", CABundle: "PEM"}
+// withLogStore has the stories beside it go on with a manager that has a log store.
+func withLogStore(store *buildpod.LogStore) {
 	BeforeEach(func() {
 		katkit.stop()
 		katkit = startManagerWith("", store)
@@ -51,6 +51,11 @@ var _ = Describe("The log of a build, where there is a log store,", func() {
 			katkit = startManager()
 		})
 	})
+}
+
+var _ = Describe("The log of a build, where there is a log store,", func() {
+	store := &buildpod.LogStore{URL: "https://katkit-logstore.katkit-system.svc", CABundle: "PEM"}
+	withLogStore(store)
 
 	It("is brought there by a third container, which alone has a token for it", func() {
 		t := begun(execution("BUILD", 0))

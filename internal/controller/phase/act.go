@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -14,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	domain "katkit.dev/katkit/internal/domain/phase"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/report"
@@ -127,12 +127,9 @@ func (c *Controller) create(ctx context.Context, phase *v1alpha1.Phase, pod *cor
 				"Pod %s/%s is there already and is not this Phase's: delete it and start a new run", pod.Namespace, pod.Name)
 		}
 		return nil
-	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
-		return problem.Transient(v1alpha1.ReasonWaitingForQuota, "the builder Pod waits for room in the namespace's quota: %v", err)
-	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "violates PodSecurity"):
-		return problem.Config(v1alpha1.ReasonPodRejected,
-			"the namespace is held to another level than the builder Pod: %v. Use a BuilderClass with podSecurity: Restricted, or ask a cluster admin for another level", err)
-	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+	case apierrors.IsForbidden(err):
+		return buildpod.Refused(pod, err.Error())
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return problem.Config(v1alpha1.ReasonPodRejected, "the API server refused the builder Pod: %v", err)
 	}
 	return fmt.Errorf("creating builder Pod %s: %w", pod.Name, err)

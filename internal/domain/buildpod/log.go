@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
 )
 
@@ -54,12 +54,13 @@ func ParseLogStore(address string, caBundle []byte) (*LogStore, error) {
 	return &LogStore{URL: address, CABundle: string(caBundle)}, nil
 }
 
-// ShipLog adds to a builder Pod what brings the log of its build container to a store: a folder that both share, and the container
-// `log`, which alone has the Pod's token for the store.
-func ShipLog(pod *corev1.Pod, store LogStore) {
+// ShipLog adds to a builder Pod of an execution what brings the log of its build container to a store: a folder that both share, and the
+// container `log`, which alone has the Pod's token for the store.
+func ShipLog(pod *corev1.Pod, execution *v1alpha1.ExecutionSpec, store LogStore) {
 	spool := corev1.VolumeMount{Name: volumeSpool, MountPath: contract.SpoolDir}
 	container := corev1.Container{
 		Name:    contract.LogContainer,
+		Image:   execution.AgentImage,
 		Command: []string{contract.AgentBinary, contract.ShipCommand},
 		Env: []corev1.EnvVar{
 			literal(contract.VarLogStoreURL, store.URL),
@@ -67,27 +68,15 @@ func ShipLog(pod *corev1.Pod, store LogStore) {
 			literal(contract.VarPodName, pod.Name),
 			literal(contract.VarLogPatience, strconv.Itoa(contract.DefaultLogPatienceSeconds)),
 		},
-		VolumeMounts: []corev1.VolumeMount{spool, {Name: volumeLogToken, MountPath: contract.LogTokenDir, ReadOnly: true}},
-		Resources: corev1.ResourceRequirements{
-			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
-			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")},
-		},
+		VolumeMounts:    []corev1.VolumeMount{spool, {Name: volumeLogToken, MountPath: contract.LogTokenDir, ReadOnly: true}},
+		SecurityContext: hardened(),
+		Resources:       logResources(execution),
 	}
 	if store.CABundle != "" {
 		container.Env = append(container.Env, literal(contract.VarLogStoreCA, store.CABundle))
 	}
-	for _, other := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-		if other.Name == contract.CheckoutContainer {
-			container.Image, container.SecurityContext = other.Image, other.SecurityContext.DeepCopy()
-		}
-	}
 	for i := range pod.Spec.Containers {
 		if other := &pod.Spec.Containers[i]; other.Name == contract.BuildContainer {
-			if limit := other.Resources.Limits.StorageEphemeral(); !limit.IsZero() {
-				// Kubernetes holds the Pod to the sum of its containers' limits, so that what waits for the store would count on this one.
-				container.Resources.Limits[corev1.ResourceEphemeralStorage] = spoolLimit()
-				container.Resources.Requests[corev1.ResourceEphemeralStorage] = resource.Quantity{}
-			}
 			other.VolumeMounts = append(other.VolumeMounts, spool)
 			other.Env = append(other.Env, literal(contract.VarSpoolBytes, strconv.Itoa(spoolBytes)))
 		}

@@ -15,8 +15,9 @@ import (
 )
 
 func withLog(store buildpod.LogStore) *corev1.Pod {
-	pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" }), 1, 0, nil, "")
-	buildpod.ShipLog(pod, store)
+	phase := newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" })
+	pod := buildpod.Build(phase, 1, 0, nil, "")
+	buildpod.ShipLog(pod, phase.Spec.Execution, store)
 	return pod
 }
 
@@ -31,12 +32,13 @@ func TestShipLog(t *testing.T) {
 // What waits for the store on disk takes nothing from what the build may have there.
 func TestTheSpoolIsBesideTheLimitOfTheBuild(t *testing.T) {
 	for limit, want := range map[string]string{"": "0", "2Gi": "1280Mi"} {
-		pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) {
+		phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
 			if limit != "" {
 				e.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse(limit)}}
 			}
-		}), 1, 0, nil, "")
-		buildpod.ShipLog(pod, buildpod.LogStore{URL: "http://logs"})
+		})
+		pod := buildpod.Build(phase, 1, 0, nil, "")
+		buildpod.ShipLog(pod, phase.Spec.Execution, buildpod.LogStore{URL: "http://logs"})
 		resources := pod.Spec.Containers[2].Resources
 		if got := resources.Limits.StorageEphemeral(); got.Cmp(resource.MustParse(want)) != 0 || !resources.Requests.StorageEphemeral().IsZero() {
 			t.Errorf("with %q for the build the log has %s", limit, got)

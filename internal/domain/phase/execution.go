@@ -42,7 +42,7 @@ func attempt(o Observation, plan *Plan, number int32, indexes []int32, now time.
 	for _, replica := range indexes {
 		pod := buildpod.Build(o.Phase, number, replica, o.Outputs, o.CABundle)
 		if o.LogStore != nil {
-			buildpod.ShipLog(pod, *o.LogStore)
+			buildpod.ShipLog(pod, o.Phase.Spec.Execution, *o.LogStore)
 		}
 		if o.Pods[pod.Name] == nil {
 			plan.CreatePods = append(plan.CreatePods, pod)
