@@ -57,6 +57,8 @@ const (
 	ReasonBuilderClassNotAllowed = "BuilderClassNotAllowed"
 	// ReasonImageNotAllowed: the BuilderClass does not allow a builder image that the link or the workflow brings.
 	ReasonImageNotAllowed = "ImageNotAllowed"
+	// ReasonAllocationTagNotAllowed: the AllocationTags of a phase ask for other hosts than those that its builder Pods may run on.
+	ReasonAllocationTagNotAllowed = "AllocationTagNotAllowed"
 	// ReasonServiceAccountNotAllowed: the ServiceAccount that builder Pods shall have is not there, or not for them.
 	ReasonServiceAccountNotAllowed = "ServiceAccountNotAllowed"
 
