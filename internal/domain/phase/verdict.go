@@ -140,7 +140,7 @@ func judgeWithoutReport(pod *corev1.Pod, build *corev1.ContainerStateTerminated)
 	message := fmt.Sprintf("the build container ended with code %d and without the agent's report", build.ExitCode)
 	class, reason := v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed
 	switch build.Reason {
-	case "OOMKilled":
+	case v1alpha1.ReasonOutOfMemory:
 		class, reason = v1alpha1.FailureUser, build.Reason
 		message = "the build container ran out of memory: raise builder.resources.limits.memory of the link, or use less"
 		if !limitsMemory(pod) { // so it was the node that had no more
