@@ -27,9 +27,6 @@ import (
 // bearer token that the API server knows them by, in Authorization or HeaderLogAuthorization; they have to be allowed to `get`
 // LogResource of the phase.
 const (
-	// LogContainer is the container (agent image) that runs `AgentBinary ship`: it brings the log of the build container to the store.
-	LogContainer = "log"
-	ShipCommand  = "ship"
 	// LogAudience is whom the Pod's token for the store is for. The API server takes no such token.
 	LogAudience = "katkit-logstore"
 	// MaxLogChunk is the most bytes that one PUT carries.

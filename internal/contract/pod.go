@@ -10,6 +10,7 @@ const (
 	AgentContainer    = "agent"    // agent image: runs `AgentBinary install AgentMountDir`
 	CheckoutContainer = "checkout" // agent image: runs `AgentBinary checkout`
 	BuildContainer    = "build"    // builder image: runs `AgentPath exec`, or its own `AgentBinary exec`
+	LogContainer      = "log"      // agent image: runs `AgentBinary ship`, which brings the log of the build container to the log store
 )
 
 // Subcommands of the agent.
@@ -17,6 +18,7 @@ const (
 	CheckoutCommand = "checkout"
 	ExecCommand     = "exec"
 	InstallCommand  = "install" // followed by the folder
+	ShipCommand     = "ship"
 )
 
 // Paths inside the containers of a builder Pod.

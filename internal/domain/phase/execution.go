@@ -233,7 +233,7 @@ func finished(pod *corev1.Pod) bool {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return true
 	}
-	return containerState(pod, contract.BuildContainer).Terminated != nil && containerState(pod, contract.CheckoutContainer).Terminated != nil
+	return buildpod.StateOf(pod, contract.BuildContainer).Terminated != nil && buildpod.StateOf(pod, contract.CheckoutContainer).Terminated != nil
 }
 
 // each joins different words of the replicas.

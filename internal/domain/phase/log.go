@@ -10,6 +10,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/text"
 )
 
@@ -21,7 +22,7 @@ func expectLog(replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) {
 	if pod == nil || !shipsLog(pod) {
 		return
 	}
-	build := containerState(pod, contract.BuildContainer).Terminated
+	build := buildpod.StateOf(pod, contract.BuildContainer).Terminated
 	if build == nil || build.Reason == "StartError" || build.Reason == "ContainerCannotRun" { // nothing ran, so that there is no log
 		return
 	}
@@ -66,7 +67,7 @@ func followLogs(o Observation, plan *Plan, now time.Time) {
 
 // endOf is when a replica ended, as far as that is known.
 func endOf(p *v1alpha1.Phase, replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) time.Time {
-	if build := containerState(pod, contract.BuildContainer).Terminated; build != nil && !build.FinishedAt.IsZero() {
+	if build := buildpod.StateOf(pod, contract.BuildContainer).Terminated; build != nil && !build.FinishedAt.IsZero() {
 		return build.FinishedAt.Time
 	}
 	for _, at := range []*metav1.Time{replica.CompletionTime, p.Status.CompletionTime, p.Status.StartTime} {
@@ -87,7 +88,7 @@ func delivered(pod *corev1.Pod) *v1alpha1.StoredLog {
 	if pod == nil {
 		return incomplete(0, "the builder Pod was removed before it could tell what is stored; that can be read all the same")
 	}
-	ended := containerState(pod, contract.LogContainer).Terminated
+	ended := buildpod.StateOf(pod, contract.LogContainer).Terminated
 	switch {
 	case ended == nil && (pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded):
 		return incomplete(0, "its container "+contract.LogContainer+" did not come to its end; what is stored can be read all the same: "+podFailure(pod))

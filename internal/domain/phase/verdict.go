@@ -11,6 +11,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/rollout"
 )
@@ -49,8 +50,8 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 		v.started = true
 		return v
 	}
-	build, checkout := containerState(pod, contract.BuildContainer), containerState(pod, contract.CheckoutContainer)
-	agent := containerState(pod, contract.AgentContainer).Terminated
+	build, checkout := buildpod.StateOf(pod, contract.BuildContainer), buildpod.StateOf(pod, contract.CheckoutContainer)
+	agent := buildpod.StateOf(pod, contract.AgentContainer).Terminated
 	switch {
 	case agent != nil && agent.ExitCode != 0:
 		return judgeAgentImage(contract.AgentContainer, agent)
@@ -69,7 +70,7 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 		return judgeAgentImage(contract.CheckoutContainer, checkout.Terminated)
 	}
 	for _, name := range []string{contract.BuildContainer, contract.CheckoutContainer, contract.AgentContainer} {
-		if waiting := containerState(pod, name).Waiting; waiting != nil {
+		if waiting := buildpod.StateOf(pod, name).Waiting; waiting != nil {
 			if v, decided := judgeWaiting(pod, name, waiting, now); decided {
 				return v
 			}
@@ -261,16 +262,7 @@ func waitingFor(pod *corev1.Pod, build corev1.ContainerState) string {
 }
 
 func buildRuns(pod *corev1.Pod) bool {
-	return containerState(pod, contract.BuildContainer).Running != nil
-}
-
-func containerState(pod *corev1.Pod, name string) corev1.ContainerState {
-	for _, status := range slices.Concat(pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses) {
-		if status.Name == name {
-			return status.State
-		}
-	}
-	return corev1.ContainerState{}
+	return buildpod.StateOf(pod, contract.BuildContainer).Running != nil
 }
 
 func podFailure(pod *corev1.Pod) string {
