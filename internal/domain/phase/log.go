@@ -83,6 +83,26 @@ func Delivering(replica *v1alpha1.ReplicaStatus) bool {
 	return replica.Log != nil && replica.Log.Stored != nil && replica.Log.Stored.State == v1alpha1.StoredLogDelivering
 }
 
+// StillDelivering tells of builder Pods of a namespace whose builds have ended, and that stay until their logs are in the store: a quota counts
+// them, and storage of one node is theirs. It is "" where there are none.
+func StillDelivering(pods []corev1.Pod) string {
+	count, oldest := 0, (*corev1.Pod)(nil)
+	for i := range pods {
+		pod := &pods[i]
+		if !shipsLog(pod) || !finished(pod) || delivered(pod) != nil {
+			continue
+		}
+		if count++; oldest == nil || pod.CreationTimestamp.Before(&oldest.CreationTimestamp) {
+			oldest = pod
+		}
+	}
+	if count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("builder Pods whose builds have ended (%d) still bring their logs to the log store, and count until then, for %s at most: kubectl logs %s -n %s -c %s tells what the store answers",
+		count, deliveryTimeout, oldest.Name, oldest.Namespace, contract.LogContainer)
+}
+
 // delivered is what the container `log` of a Pod has come to; nil while it is at it. A Pod that is gone is nil.
 func delivered(pod *corev1.Pod) *v1alpha1.StoredLog {
 	if pod == nil {
