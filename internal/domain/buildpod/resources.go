@@ -34,10 +34,10 @@ func logResources(execution *v1alpha1.ExecutionSpec) corev1.ResourceRequirements
 // asTheClassSays are the resources of a container of Katkit's own with what the BuilderClass says in place of them. A request of Katkit's
 // that is beyond a limit of the class's goes down to it, a limit of Katkit's that is below a request of the class's goes up.
 func asTheClassSays(execution *v1alpha1.ExecutionSpec, own corev1.ResourceRequirements) corev1.ResourceRequirements {
-	if execution.AgentResources == nil {
+	class := execution.AgentResources
+	if class == nil {
 		return own
 	}
-	class := execution.AgentResources.DeepCopy()
 	maps.Copy(own.Requests, class.Requests)
 	maps.Copy(own.Limits, class.Limits)
 	for name, limit := range own.Limits {
@@ -46,9 +46,9 @@ func asTheClassSays(execution *v1alpha1.ExecutionSpec, own corev1.ResourceRequir
 			continue
 		}
 		if _, given := class.Requests[name]; given {
-			own.Limits[name] = request.DeepCopy()
+			own.Limits[name] = request
 		} else {
-			own.Requests[name] = limit.DeepCopy()
+			own.Requests[name] = limit
 		}
 	}
 	return own
