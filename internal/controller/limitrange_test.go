@@ -45,7 +45,7 @@ var _ = Describe("A tenant's", func() {
 		}
 		t.link()
 		t.run()
-		t.phaseFails("BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonPodRejected, "a LimitRange of the namespace (kubectl describe limitrange -n "+t.namespace+")", refusal,
+		t.phaseFails("BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonPodRejected, "a LimitRange of the namespace", "(kubectl describe limitrange -n "+t.namespace+")", refusal,
 			"those of checkout, log in agentResources of the BuilderClass; those of build are builder.resources of the link, else resources of the BuilderClass")
 		t.runIs(v1alpha1.RunFailed)
 		Expect(t.pods()).To(BeEmpty())
@@ -63,6 +63,8 @@ var _ = Describe("A tenant's", func() {
 			&corev1.ResourceRequirements{Limits: amounts("", "256Mi")}, &corev1.ResourceRequirements{Limits: amounts("", "1Gi")}),
 		Entry("that wants limits near to requests", corev1.LimitRangeItem{MaxLimitRequestRatio: amounts("", "4")}, "memory max limit to request ratio per Container is 4, but provided ratio is 128",
 			&corev1.ResourceRequirements{Requests: amounts("", "64Mi"), Limits: amounts("", "256Mi")}, &corev1.ResourceRequirements{Requests: amounts("", "1Gi"), Limits: amounts("", "4Gi")}),
+		Entry("that gives less than is requested", corev1.LimitRangeItem{Max: amounts("800", ""), Default: amounts("5m", "")}, "must be less than or equal to cpu limit of 5m",
+			&corev1.ResourceRequirements{Limits: amounts("1", "")}, nil),
 		Entry("that wants more CPU requested than the container log does", corev1.LimitRangeItem{Min: amounts("20m", ""), DefaultRequest: amounts("50m", "")}, "minimum cpu usage per Container is 20m, but request is 10m",
 			&corev1.ResourceRequirements{Requests: amounts("20m", "")}, nil),
 	)

@@ -128,14 +128,12 @@ func (c *Controller) create(ctx context.Context, phase *v1alpha1.Phase, pod *cor
 				"Pod %s/%s is there already and is not this Phase's: delete it and start a new run", pod.Namespace, pod.Name)
 		}
 		return nil
-	case apierrors.IsForbidden(err):
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		cause := buildpod.Refused(pod, err.Error())
 		if cause.Reason == v1alpha1.ReasonWaitingForQuota {
 			cause.Message += c.alsoThere(ctx, pod.Namespace)
 		}
 		return cause
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
-		return problem.Config(v1alpha1.ReasonPodRejected, "the API server refused the builder Pod: %v", err)
 	}
 	return fmt.Errorf("creating builder Pod %s: %w", pod.Name, err)
 }

@@ -18,27 +18,32 @@ import (
 // either what sets its resources.
 var (
 	limitRangeWords = regexp.MustCompile(`(?:minimum|maximum) ([a-z0-9./-]+) usage per (?:Container|Pod) is |([a-z0-9./-]+) max limit to request ratio per (?:Container|Pod) is `)
+	aboveWords      = regexp.MustCompile(`must be less than or equal to ([a-z0-9./-]+) limit`)
 	unsetWords      = regexp.MustCompile(`([a-z0-9./-]+) for: `)
 	exceededWords   = regexp.MustCompile(`exceeded quota: .*, requested: (.*), used: .*, limited: (.*)`)
 )
 
-// Refused tells why admission forbids a builder Pod, by what the API server said, and what is to be set where. A quota that is full passes by
+// Refused tells why the API server does not take a builder Pod, by what it said, and what is to be set where. A quota that is full passes by
 // itself: WaitingForQuota; all else is PodRejected.
 func Refused(pod *corev1.Pod, said string) *problem.Problem {
 	if _, why, found := strings.Cut(said, " is forbidden: "); found { // which Pod it is tells nobody anything
 		said = why
 	}
 	switch {
-	case strings.Contains(said, "exceeded quota: "):
+	case strings.HasPrefix(said, "exceeded quota: "):
 		return problem.Transient(v1alpha1.ReasonWaitingForQuota, "the builder Pod waits for room in the namespace's quota: %s%s", said, neverFits(pod, said))
-	case strings.Contains(said, "failed quota: "):
+	case strings.HasPrefix(said, "failed quota: "):
 		return problem.Config(v1alpha1.ReasonPodRejected,
 			"a ResourceQuota of the namespace wants the resources of each container of the builder Pod told: %s%s. Or a LimitRange of the namespace gives defaults",
 			said, shares(pod, mentioned(unsetWords, said)))
 	case limitRangeWords.MatchString(said):
 		return problem.Config(v1alpha1.ReasonPodRejected, "a LimitRange of the namespace (kubectl describe limitrange -n %s) does not allow the builder Pod: %s%s",
 			pod.Namespace, said, shares(pod, mentioned(limitRangeWords, said)))
-	case strings.Contains(said, "violates PodSecurity"):
+	case aboveWords.MatchString(said):
+		return problem.Config(v1alpha1.ReasonPodRejected,
+			"a container of the builder Pod requests more than its limit, which a LimitRange of the namespace may have given it (kubectl describe limitrange -n %s): %s%s",
+			pod.Namespace, said, shares(pod, mentioned(aboveWords, said)))
+	case strings.HasPrefix(said, "violates PodSecurity"):
 		return problem.Config(v1alpha1.ReasonPodRejected,
 			"the namespace is held to another level than the builder Pod: %s. Use a BuilderClass with podSecurity: Restricted, or ask a cluster admin for another level", said)
 	}
