@@ -38,8 +38,8 @@ func (t *tenant) logOf(phase string) *v1alpha1.StoredLog {
 	return log.Stored
 }
 
-var _ = Describe("The log of a build, where there is a log store,", func() {
-	store := &buildpod.LogStore{URL: "https://katkit-logstore.katkit-system.svc", CABundle: "PEM"}
+// withLogStore has the stories beside it go on with a manager that has a log store.
+func withLogStore(store *buildpod.LogStore) {
 	BeforeEach(func() {
 		katkit.stop()
 		katkit = startManagerWith("", store)
@@ -48,6 +48,11 @@ var _ = Describe("The log of a build, where there is a log store,", func() {
 			katkit = startManager()
 		})
 	})
+}
+
+var _ = Describe("The log of a build, where there is a log store,", func() {
+	store := &buildpod.LogStore{URL: "https://katkit-logstore.katkit-system.svc", CABundle: "PEM"}
+	withLogStore(store)
 
 	It("is brought there by the container that checks out, which alone has a token for it", func() {
 		t := begun(execution("BUILD", 0))
@@ -86,6 +91,21 @@ var _ = Describe("The log of a build, where there is a log store,", func() {
 			Expect(t.logOf(phase)).To(HaveValue(Equal(v1alpha1.StoredLog{State: v1alpha1.StoredLogComplete, Bytes: 6})))
 		}
 		Expect(t.events("Phase", t.phase("BUILD").Name)).NotTo(ContainElement(ContainSubstring("LogIncomplete")))
+	})
+
+	It("is told of where it takes the room in a quota that the next builder Pod waits for", func() {
+		t := begun(execution("BUILD", 0), execution("TEST", 1))
+		build := t.builder("BUILD")
+		quota := t.quota("1", "1")
+		Eventually(func() error { // it counts from when the API server knows of it
+			return dryRun(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "one"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "one", Image: "one"}}}})
+		}).Should(MatchError(ContainSubstring("exceeded quota")))
+		setStatus(build, shipping(completed(), running()))
+		t.phaseIs("BUILD", v1alpha1.PhaseSucceeded)
+		Eventually(func() string { return t.phase("TEST").Status.Message }).Should(And(ContainSubstring("exceeded quota: few"),
+			ContainSubstring("builder Pods whose builds have ended (1) still bring their logs"), ContainSubstring("kubectl logs "+build.Name+" -n "+t.namespace+" -c checkout")))
+		setQuota(quota, "1", "0")
+		t.builder("TEST")
 	})
 
 	It("is told of once where it could not be stored, and the build is what it was", func() {

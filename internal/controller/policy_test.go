@@ -216,7 +216,7 @@ var _ = Describe("An approval", func() {
 		Entry("approved and signed", func(s *v1alpha1.PhaseSpec) { s.Approved, s.ApprovedBy = true, clusterAdmin }),
 	)
 
-	It("gives its own name where no policy fills it in, as on Kubernetes 1.35", func() {
+	It("gives its own name where no policy fills it in, as on Kubernetes 1.35 and older", func() {
 		t := newTenant()
 		const name = `Ada "the" O'Hara`
 		t.grant(name, "admin")
@@ -317,7 +317,7 @@ var _ = Describe("Pods, to the manager,", func() {
 			checkout := corev1.Container{Name: "checkout", Image: "agent:v1", Command: []string{"/katkit-agent", "checkout"}}
 			pod.Spec.InitContainers = []corev1.Container{checkout}
 			pod.Spec.Containers = []corev1.Container{{Name: "other", Image: "x"}, {Name: "build", Image: "builder:v1"}}
-			buildpod.ShipLog(pod, buildpod.LogStore{URL: "http://logs"})
+			buildpod.ShipLog(pod, &v1alpha1.ExecutionSpec{AgentImage: "agent:v1"}, buildpod.LogStore{URL: "http://logs"})
 			change(&pod.Spec)
 			return pod
 		}

@@ -95,7 +95,7 @@ func checkout(phase *v1alpha1.Phase, caBundle string) corev1.Container {
 		Env:             checkoutEnvironment(phase),
 		VolumeMounts:    []corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
 		SecurityContext: hardened(),
-		Resources:       agentResources(),
+		Resources:       agentResources(execution),
 	}
 	if caBundle != "" {
 		container.Env = append(container.Env, literal(contract.VarCABundle, caBundle))

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
 )
 
@@ -55,50 +55,35 @@ func ParseLogStore(address string, caBundle []byte) (*LogStore, error) {
 	return &LogStore{URL: address, CABundle: string(caBundle)}, nil
 }
 
-// ShipLog adds to a builder Pod what brings the log of its build container to a store: a folder that both share, and the Pod's token for the
+// ShipLog adds to a builder Pod of an execution what brings the log of its build container to a store: a folder that both share, and the Pod's token for the
 // store, which the container that ships alone has. That is the checkout's, which goes on when its work is done, since each container more
 // costs the node as much as the whole work of a short build; where it is over before the build begins, it is one of its own.
-func ShipLog(pod *corev1.Pod, store LogStore) {
+func ShipLog(pod *corev1.Pod, execution *v1alpha1.ExecutionSpec, store LogStore) {
 	spool := corev1.VolumeMount{Name: volumeSpool, MountPath: contract.SpoolDir}
 	build := containerOf(pod.Spec.Containers, contract.BuildContainer)
 	build.VolumeMounts = append(build.VolumeMounts, spool)
 	build.Env = append(build.Env, literal(contract.VarSpoolBytes, strconv.Itoa(spoolBytes)))
 
-	ships := shipper(&pod.Spec)
+	ships := shipper(&pod.Spec, execution)
 	ships.Command = append(ships.Command, contract.ShipCommand)
 	ships.Env = append(ships.Env, shipEnvironment(pod, store)...)
 	ships.VolumeMounts = append(ships.VolumeMounts, spool, corev1.VolumeMount{Name: volumeLogToken, MountPath: contract.LogTokenDir, ReadOnly: true})
-	if !containerOf(pod.Spec.Containers, contract.BuildContainer).Resources.Limits.StorageEphemeral().IsZero() {
-		// Kubernetes holds the Pod to the sum of its containers' limits, so that what waits for the store would count on the build's.
-		ships.Resources.Limits = with(ships.Resources.Limits, spoolLimit())
-		ships.Resources.Requests = with(ships.Resources.Requests, resource.Quantity{})
-	}
 	// Whose the token is, which is said here though Kubernetes usually fills it in: it gives none to a Pod without.
 	pod.Spec.ServiceAccountName = cmp.Or(pod.Spec.ServiceAccountName, "default")
 	pod.Spec.Volumes = append(pod.Spec.Volumes, spoolVolume(), tokenVolume())
 }
 
 // shipper is the container that ships the log, which is made where there is none that can.
-func shipper(pod *corev1.PodSpec) *corev1.Container {
+func shipper(pod *corev1.PodSpec, execution *v1alpha1.ExecutionSpec) *corev1.Container {
 	if checkout := containerOf(pod.Containers, contract.CheckoutContainer); checkout != nil {
+		checkout.Resources = shipResources(execution, gitResources())
 		return checkout
 	}
-	checkout := containerOf(pod.InitContainers, contract.CheckoutContainer)
 	pod.Containers = append(pod.Containers, corev1.Container{
-		Name: contract.LogContainer, Image: checkout.Image, Command: []string{contract.AgentBinary},
-		SecurityContext: checkout.SecurityContext.DeepCopy(), Resources: *checkout.Resources.DeepCopy(),
+		Name: contract.LogContainer, Image: execution.AgentImage, Command: []string{contract.AgentBinary},
+		SecurityContext: hardened(), Resources: shipResources(execution, logResources()),
 	})
 	return &pod.Containers[len(pod.Containers)-1]
-}
-
-// with adds a storage to a list of resources.
-func with(list corev1.ResourceList, storage resource.Quantity) corev1.ResourceList {
-	list = maps.Clone(list)
-	if list == nil {
-		list = corev1.ResourceList{}
-	}
-	list[corev1.ResourceEphemeralStorage] = storage
-	return list
 }
 
 func containerOf(containers []corev1.Container, name string) *corev1.Container {

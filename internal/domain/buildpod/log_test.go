@@ -16,8 +16,9 @@ import (
 )
 
 func withLog(store buildpod.LogStore) *corev1.Pod {
-	pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" }), 1, 0, nil, "")
-	buildpod.ShipLog(pod, store)
+	phase := newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" })
+	pod := buildpod.Build(phase, 1, 0, nil, "")
+	buildpod.ShipLog(pod, phase.Spec.Execution, store)
 	return pod
 }
 
@@ -33,13 +34,14 @@ func TestShipLog(t *testing.T) {
 func TestTheSpoolIsBesideTheLimitOfTheBuild(t *testing.T) {
 	for limit, want := range map[string]string{"": "0", "2Gi": "1280Mi"} {
 		for delivery, name := range shippers {
-			pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) {
+			phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
 				e.AgentDelivery = delivery
 				if limit != "" {
 					e.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse(limit)}}
 				}
-			}), 1, 0, nil, "")
-			buildpod.ShipLog(pod, buildpod.LogStore{URL: "http://logs"})
+			})
+			pod := buildpod.Build(phase, 1, 0, nil, "")
+			buildpod.ShipLog(pod, phase.Spec.Execution, buildpod.LogStore{URL: "http://logs"})
 			for _, container := range pod.Spec.Containers {
 				if got := container.Resources.Limits.StorageEphemeral(); container.Name == name && got.Cmp(resource.MustParse(want)) != 0 {
 					t.Errorf("%s: with %q for the build, what ships has %s", delivery, limit, got)
@@ -59,8 +61,9 @@ var shippers = map[v1alpha1.AgentDelivery]string{
 func TestTheTokenForTheStoreIsForWhatShipsAlone(t *testing.T) {
 	for delivery, name := range shippers {
 		t.Run(string(delivery), func(t *testing.T) {
-			pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = delivery }), 1, 0, nil, "")
-			buildpod.ShipLog(pod, buildpod.LogStore{URL: "http://logs"})
+			phase := newPhase(func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = delivery })
+			pod := buildpod.Build(phase, 1, 0, nil, "")
+			buildpod.ShipLog(pod, phase.Spec.Execution, buildpod.LogStore{URL: "http://logs"})
 			tokens := map[string]bool{}
 			for _, volume := range pod.Spec.Volumes {
 				tokens[volume.Name] = volume.Projected != nil

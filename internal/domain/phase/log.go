@@ -10,6 +10,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/text"
 )
 
@@ -21,7 +22,7 @@ func expectLog(replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) {
 	if pod == nil || shipper(pod) == "" || failedCheckout(pod) != nil { // of a commit that is not there nothing runs
 		return
 	}
-	build := containerState(pod, contract.BuildContainer).Terminated
+	build := buildpod.StateOf(pod, contract.BuildContainer).Terminated
 	if build == nil || build.Reason == "StartError" || build.Reason == "ContainerCannotRun" { // nothing ran, so that there is no log
 		return
 	}
@@ -72,7 +73,7 @@ func followLogs(o Observation, plan *Plan, now time.Time) {
 
 // endOf is when a replica ended, as far as that is known.
 func endOf(p *v1alpha1.Phase, replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) time.Time {
-	if build := containerState(pod, contract.BuildContainer).Terminated; build != nil && !build.FinishedAt.IsZero() {
+	if build := buildpod.StateOf(pod, contract.BuildContainer).Terminated; build != nil && !build.FinishedAt.IsZero() {
 		return build.FinishedAt.Time
 	}
 	for _, at := range []*metav1.Time{replica.CompletionTime, p.Status.CompletionTime, p.Status.StartTime} {
@@ -88,13 +89,33 @@ func Delivering(replica *v1alpha1.ReplicaStatus) bool {
 	return replica.Log != nil && replica.Log.Stored != nil && replica.Log.Stored.State == v1alpha1.StoredLogDelivering
 }
 
+// StillDelivering tells of builder Pods of a namespace whose builds have ended, and that stay until their logs are in the store: a quota counts
+// them, and storage of one node is theirs. It is "" where there are none.
+func StillDelivering(pods []corev1.Pod) string {
+	count, oldest := 0, (*corev1.Pod)(nil)
+	for i := range pods {
+		pod := &pods[i]
+		if shipper(pod) == "" || !finished(pod) || delivered(pod) != nil {
+			continue
+		}
+		if count++; oldest == nil || pod.CreationTimestamp.Before(&oldest.CreationTimestamp) {
+			oldest = pod
+		}
+	}
+	if count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("builder Pods whose builds have ended (%d) still bring their logs to the log store, and count until then, for %s at most: kubectl logs %s -n %s -c %s tells what the store answers",
+		count, deliveryTimeout, oldest.Name, oldest.Namespace, shipper(oldest))
+}
+
 // delivered is what the container of a Pod that ships the log has come to; nil while it is at it. A Pod that is gone is nil.
 func delivered(pod *corev1.Pod) *v1alpha1.StoredLog {
 	if pod == nil {
 		return incomplete(0, "the builder Pod was removed before it could tell what is stored; that can be read all the same")
 	}
 	name := shipper(pod)
-	ended := containerState(pod, name).Terminated
+	ended := buildpod.StateOf(pod, name).Terminated
 	switch {
 	case ended == nil && (pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded):
 		return incomplete(0, "its container "+name+" did not come to its end; what is stored can be read all the same: "+podFailure(pod))

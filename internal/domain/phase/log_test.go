@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
@@ -200,5 +201,26 @@ func TestTheLogOfAnEarlierAttempt(t *testing.T) {
 	plan = decide(t, observed(p, logIs(pod, terminated(137, ""), shipped)), now.Add(time.Second))
 	if storedLog(plan.Status).State != v1alpha1.StoredLogComplete {
 		t.Errorf("%+v", storedLog(plan.Status))
+	}
+}
+
+// Who waits for room in a quota is told of the Pods that take some though their builds have ended.
+func TestPodsThatStillDeliver(t *testing.T) {
+	pod := func(name string, age time.Duration, build, log corev1.ContainerState) corev1.Pod {
+		_, pod := shipping(t, v1alpha1.AgentByImageVolume)
+		pod = logIs(pod, build, log)
+		pod.Name, pod.CreationTimestamp = name, metav1.NewTime(now.Add(-age))
+		return *pod
+	}
+	without := is(buildpod.Build(newExecution(1), 1, 0, nil, ""), done, succeeded)
+	killed := pod("killed", 0, succeeded, running)
+	killed.Status.Phase = corev1.PodFailed
+	others := []corev1.Pod{*without, killed, pod("builds", time.Hour, running, running), pod("delivered", time.Hour, succeeded, terminated(0, ""))}
+	if said := phase.StillDelivering(others); said != "" {
+		t.Errorf("without one: %q", said)
+	}
+	said := phase.StillDelivering(append(others, pod("newer", 0, failed, running), pod("older", time.Minute, succeeded, running)))
+	if !strings.HasPrefix(said, "builder Pods whose builds have ended (2) still bring their logs to the log store, and count until then, for 20m0s at most: ") || !strings.HasSuffix(said, "kubectl logs older -n d-taskrunner -c checkout tells what the store answers") {
+		t.Errorf("got %q", said)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/rollout"
 )
@@ -49,8 +50,8 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 		v.started = true
 		return v
 	}
-	build, checkout := containerState(pod, contract.BuildContainer), failedCheckout(pod)
-	agent := containerState(pod, contract.AgentContainer).Terminated
+	build, checkout := buildpod.StateOf(pod, contract.BuildContainer), failedCheckout(pod)
+	agent := buildpod.StateOf(pod, contract.AgentContainer).Terminated
 	switch {
 	case agent != nil && agent.ExitCode != 0:
 		return judgeAgentImage(contract.AgentContainer, agent)
@@ -67,7 +68,7 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 		return judgeAgentImage(contract.CheckoutContainer, checkout)
 	}
 	for _, name := range []string{contract.BuildContainer, contract.CheckoutContainer, contract.AgentContainer} {
-		if waiting := containerState(pod, name).Waiting; waiting != nil {
+		if waiting := buildpod.StateOf(pod, name).Waiting; waiting != nil {
 			if v, decided := judgeWaiting(pod, name, waiting, now); decided {
 				return v
 			}
@@ -138,7 +139,7 @@ func judgeWithoutReport(pod *corev1.Pod, build *corev1.ContainerStateTerminated)
 	message := fmt.Sprintf("the build container ended with code %d and without the agent's report", build.ExitCode)
 	class, reason := v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed
 	switch build.Reason {
-	case "OOMKilled":
+	case v1alpha1.ReasonOutOfMemory:
 		class, reason = v1alpha1.FailureUser, build.Reason
 		message = "the build container ran out of memory: raise builder.resources.limits.memory of the link, or use less"
 		if !limitsMemory(pod) { // so it was the node that had no more
@@ -171,7 +172,7 @@ func judgeAgentImage(name string, lived *corev1.ContainerStateTerminated) verdic
 // failedCheckout is the end of a checkout that failed; nil where none did. A container that ended badly after its checkout, when it brought
 // the log to the store, has left the report of a checkout that succeeded, or what it says of the log.
 func failedCheckout(pod *corev1.Pod) *corev1.ContainerStateTerminated {
-	ended := containerState(pod, contract.CheckoutContainer).Terminated
+	ended := buildpod.StateOf(pod, contract.CheckoutContainer).Terminated
 	if ended == nil || ended.ExitCode == 0 {
 		return nil
 	}
@@ -270,16 +271,7 @@ func waitingFor(pod *corev1.Pod, build corev1.ContainerState) string {
 }
 
 func buildRuns(pod *corev1.Pod) bool {
-	return containerState(pod, contract.BuildContainer).Running != nil
-}
-
-func containerState(pod *corev1.Pod, name string) corev1.ContainerState {
-	for _, status := range slices.Concat(pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses) {
-		if status.Name == name {
-			return status.State
-		}
-	}
-	return corev1.ContainerState{}
+	return buildpod.StateOf(pod, contract.BuildContainer).Running != nil
 }
 
 func podFailure(pod *corev1.Pod) string {
