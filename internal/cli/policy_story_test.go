@@ -56,9 +56,11 @@ func TestATenantsBuildersAreHeldByAPolicy(t *testing.T) {
 	if diff := cmp.Diff([]string{"10.0.0.10/32", "169.254.20.10/32", "192.0.2.53/32"}, dns); diff != "" {
 		t.Errorf("DNS, -want +got:\n%s", diff)
 	}
-	if out, said, code := ann.run(t, "tenant", "create", tenant, "--network-policy", "--pod-cidr", "10.244.0.0/16"); code != 0 || said != "" ||
-		!strings.Contains(out, "networkpolicy.networking.k8s.io/katkit-builders unchanged\n") {
-		t.Errorf("again: exit code %d, output %s, said %s", code, out, said)
+	for _, step := range []struct{ cidr, became string }{{"10.244.0.0/16", "unchanged"}, {"10.244.0.0/14", "configured"}} {
+		if out, said, code := ann.run(t, "tenant", "create", tenant, "--network-policy", "--pod-cidr", step.cidr); code != 0 || said != "" ||
+			!strings.Contains(out, "networkpolicy.networking.k8s.io/katkit-builders "+step.became+"\n") {
+			t.Errorf("with Pods in %s: exit code %d, output %s, said %s", step.cidr, code, out, said)
+		}
 	}
 	notKnown(t, eve, admin)
 }
