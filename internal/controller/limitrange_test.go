@@ -46,7 +46,7 @@ var _ = Describe("A tenant's", func() {
 		t.link()
 		t.run()
 		t.phaseFails("BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonPodRejected, "a LimitRange of the namespace", "(kubectl describe limitrange -n "+t.namespace+")", refusal,
-			"those of checkout, log in agentResources of the BuilderClass; those of build are builder.resources of the link, else resources of the BuilderClass")
+			"those of checkout in agentResources of the BuilderClass; those of build are builder.resources of the link, else resources of the BuilderClass")
 		t.runIs(v1alpha1.RunFailed)
 		Expect(t.pods()).To(BeEmpty())
 
@@ -57,15 +57,15 @@ var _ = Describe("A tenant's", func() {
 		pod := u.builder("BUILD")
 		Expect(pod.Spec.Containers).To(HaveLen(2))
 	},
-		Entry("that wants more requested", corev1.LimitRangeItem{Min: amounts("", "64Mi")}, "minimum memory usage per Container is 64Mi, but request is 16Mi",
+		Entry("that wants more requested", corev1.LimitRangeItem{Min: amounts("", "64Mi")}, "minimum memory usage per Container is 64Mi, but request is 32Mi",
 			&corev1.ResourceRequirements{Requests: amounts("", "64Mi")}, &corev1.ResourceRequirements{Requests: amounts("", "64Mi")}),
 		Entry("that allows less", corev1.LimitRangeItem{Max: amounts("2", "1Gi"), Default: amounts("1", "512Mi")}, "maximum memory usage per Container is 1Gi, but limit is 2Gi",
 			&corev1.ResourceRequirements{Limits: amounts("", "256Mi")}, &corev1.ResourceRequirements{Limits: amounts("", "1Gi")}),
-		Entry("that wants limits near to requests", corev1.LimitRangeItem{MaxLimitRequestRatio: amounts("", "4")}, "memory max limit to request ratio per Container is 4, but provided ratio is 128",
+		Entry("that wants limits near to requests", corev1.LimitRangeItem{MaxLimitRequestRatio: amounts("", "4")}, "memory max limit to request ratio per Container is 4, but provided ratio is 64",
 			&corev1.ResourceRequirements{Requests: amounts("", "64Mi"), Limits: amounts("", "256Mi")}, &corev1.ResourceRequirements{Requests: amounts("", "1Gi"), Limits: amounts("", "4Gi")}),
 		Entry("that gives less than is requested", corev1.LimitRangeItem{Max: amounts("800", ""), Default: amounts("5m", "")}, "must be less than or equal to cpu limit of 5m",
 			&corev1.ResourceRequirements{Limits: amounts("1", "")}, nil),
-		Entry("that wants more CPU requested than the container log does", corev1.LimitRangeItem{Min: amounts("20m", ""), DefaultRequest: amounts("50m", "")}, "minimum cpu usage per Container is 20m, but request is 10m",
+		Entry("that wants more CPU requested than the agent does", corev1.LimitRangeItem{Min: amounts("20m", ""), DefaultRequest: amounts("50m", "")}, "minimum cpu usage per Container is 20m, but request is 10m",
 			&corev1.ResourceRequirements{Requests: amounts("20m", "")}, nil),
 	)
 
@@ -92,7 +92,7 @@ var _ = Describe("A tenant's", func() {
 		t.link()
 		t.run()
 		t.phaseFails("BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonPodRejected, "failed quota: small: must specify limits.cpu for: build,checkout,log",
-			"cpu: checkout -/-, build -/-, log 10m/-", "those of checkout, log in agentResources of the BuilderClass")
+			"cpu: checkout -/-, build -/-, log 10m/-", "those of checkout in agentResources of the BuilderClass")
 	})
 
 	It("ResourceQuota that never has room is told, too, and the phase waits for a larger one", func() {
