@@ -179,20 +179,44 @@ func TestShipGivesUpInTheEnd(t *testing.T) {
 	}
 }
 
-// TestShipStopsWhereTheStoreTakesNoMore: the rest of the log takes no room on disk, and whoever follows the log learns of its end.
+// TestShipStopsWhereTheStoreTakesNoMore: the rest of the log takes no room on disk, and whoever follows the log learns of its end, and
+// where and why it ends; also if the answer to that is lost.
 func TestShipStopsWhereTheStoreTakesNoMore(t *testing.T) {
-	s := startShipping(t, fast())
-	s.store.change(func() { s.store.most = 5 << 20 })
-	fmt.Fprint(s.spool, text(rand.New(rand.NewPCG(1, 1)), 2*contract.SpoolFileBytes+5))
-	eventually(t, "the rest is given up", func() bool { return !exists(filepath.Join(s.paths.Spool, "part-1")) })
-	s.spool.close()
-	r := s.end()
-	if r.Complete || r.Bytes > 5<<20 || r.Bytes < 5<<20-leastRequest || !strings.Contains(r.Message, "longer than the log store takes: the log store answers 413") ||
-		!strings.Contains(r.Message, fmt.Sprintf("not stored %d", 2*contract.SpoolFileBytes+5-r.Bytes)) {
-		t.Errorf("%+v", r)
-	}
-	if got, complete := s.store.has(); int64(len(got)) != r.Bytes || !complete {
-		t.Errorf("stored are %d bytes, complete %t", len(got), complete)
+	for name, c := range map[string]struct {
+		strict     bool
+		lostAnswer bool
+	}{"": {}, "not a word more": {strict: true}, "the answer is lost": {lostAnswer: true}} {
+		t.Run(name, func(t *testing.T) {
+			s := startShipping(t, fast())
+			s.store.change(func() { s.store.most, s.store.strict = 5<<20, c.strict })
+			const all = 2*contract.SpoolFileBytes + 5
+			want := text(rand.New(rand.NewPCG(1, 1)), all)
+			fmt.Fprint(s.spool, want)
+			eventually(t, "the rest is given up", func() bool { return !exists(filepath.Join(s.paths.Spool, "part-1")) })
+			s.store.change(func() {
+				last := s.store.seen + 1
+				s.store.fault = func(n int) fault {
+					if c.lostAnswer && n == last {
+						return lostAnswer
+					}
+					return fine
+				}
+			})
+			s.spool.close()
+			r := s.end()
+			if r.Complete || r.Bytes > 5<<20 || r.Bytes < 5<<20-leastRequest || !strings.Contains(r.Message, "takes no more of the log: the log store answers 413") ||
+				!strings.Contains(r.Message, fmt.Sprintf("not stored %d", all-r.Bytes)) {
+				t.Errorf("%+v", r)
+			}
+			words := fmt.Sprintf("\n[katkit] the log store took no more of the log from here on, and %d bytes are missing: "+
+				"the log store answers 413 Request Entity Too Large: %q\n", all-r.Bytes, "too much\n")
+			if c.strict {
+				words = ""
+			}
+			if got, complete := s.store.has(); got != want[:r.Bytes]+words || !complete {
+				t.Errorf("stored are %d bytes, complete %t: …%q", len(got), complete, got[len(got)-200:])
+			}
+		})
 	}
 }
 

@@ -37,7 +37,7 @@ func startLogStore() *logServer {
 	mgr, err := logstore.NewManager(identity(managerNamespace, "katkit-logstore"), ctrl.Options{
 		Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0", GracefulShutdownTimeout: new(10 * time.Second),
 	}, logstore.Settings{
-		Bucket: bucket, Listener: listener, Retention: time.Hour, MaxLogBytes: 1 << 20, MaxWrites: 4, Registerer: prometheus.NewRegistry(),
+		Bucket: bucket, Listener: listener, Retention: time.Hour, Limits: logstore.Limits{LogBytes: 1 << 20}, MaxWrites: 4, Registerer: prometheus.NewRegistry(),
 	})
 	Expect(err).NotTo(HaveOccurred())
 	life, cancel := context.WithCancel(ctx)

@@ -71,7 +71,7 @@ func (h *Handler) handle(pattern string, v verb, do answer) {
 		if err == nil {
 			return
 		}
-		refused, known := asRefusal(err, h.Store.maxBytes)
+		refused, known := asRefusal(err, h.Store.limits)
 		code = strconv.Itoa(refused.status)
 		if !known && r.Context().Err() == nil {
 			h.Log.Error(err, "the bucket fails", "verb", v, "namespace", r.PathValue("namespace"), "pod", r.PathValue("pod"))
@@ -123,7 +123,12 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request) error {
 		Reader: http.MaxBytesReader(w, r.Body, contract.MaxLogChunk), control: http.NewResponseController(w),
 		clock: h.Clock, until: h.Clock.Now().Add(bodyTimeout),
 	}
-	state, err := h.Store.Append(r.Context(), log, offset, body, complete)
+	writer, err := h.Store.Open(r.Context(), log)
+	if err != nil {
+		return err
+	}
+	defer writer.Close()
+	state, err := writer.Append(r.Context(), offset, body, complete)
 	if err != nil {
 		_, _ = io.Copy(io.Discard, body) // a client that still sends would not see the answer
 		return err

@@ -42,9 +42,10 @@ type Settings struct {
 	CertFile, KeyFile string
 	// Retention is how long a log is kept after its newest byte; 0: for ever.
 	Retention time.Duration
-	// MaxLogBytes is the most that is taken of one log, and MaxWrites how many writes are served at once.
-	MaxLogBytes int64
-	MaxWrites   int
+	// Limits are what is taken of logs.
+	Limits Limits
+	// MaxWrites is how many writes are served at once.
+	MaxWrites int
 	// Registerer is where metrics go.
 	Registerer prometheus.Registerer
 }
@@ -75,7 +76,10 @@ func NewManager(config *rest.Config, options ctrl.Options, settings Settings) (c
 		}
 		listener = tls.NewListener(listener, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: watcher.GetCertificate})
 	}
-	store := NewStore(settings.Bucket, clock.RealClock{}, settings.MaxLogBytes)
+	store := NewStore(settings.Bucket, clock.RealClock{}, settings.Limits)
+	if err := settings.Registerer.Register(store.budget); err != nil {
+		return nil, fmt.Errorf("registering the metrics: %w", err)
+	}
 	stopping := make(chan struct{})
 	s := &server{
 		bucket: settings.Bucket, listener: listener, stopping: stopping, log: log,

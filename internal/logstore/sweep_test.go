@@ -14,7 +14,7 @@ import (
 func TestLogsGoWhenTheirNewestByteIsOld(t *testing.T) {
 	bucket := aFolder(t)
 	clock := testclock.NewFakeClock(time.Now())
-	s := NewStore(bucket, clock, 1<<20)
+	s := NewStore(bucket, clock, Limits{LogBytes: 1 << 20})
 	metrics, err := NewMetrics(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
