@@ -62,7 +62,7 @@ func TestWhoMayNotIsTold(t *testing.T) {
 	}{
 		"a write without a token":       {put("?offset=0"), "", 401, "a token is missing"},
 		"a write with a wrong one":      {put("?offset=0"), wrongToken, 401, "does not know the token as one for the audience katkit-logstore"},
-		"a write with a person's":       {put("?offset=0"), aliceToken, 401, "does not know the token as one for"},
+		"a write with a person's":       {put("?offset=0"), aliceToken, 401, "is not that of a Pod for the audience katkit-logstore"},
 		"a write of another Pod":        {put("?offset=0"), otherPodToken, 403, "the Pod d-shop/other, which writes its own log"},
 		"a write elsewhere":             {"PUT /v1/namespaces/other/pods/" + aLog.Pod + "/log", podToken, 403, "writes its own log"},
 		"a write of no Pod":             {put("?offset=0"), accountToken, 403, "bound to no Pod"},

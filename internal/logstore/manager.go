@@ -23,8 +23,9 @@ import (
 )
 
 const (
-	// maxConnections is how many are served at once; more wait until one ends.
+	// maxConnections is how many are served at once; more wait until one ends. connectionsOfOne is how many of them one address has.
 	maxConnections    = 4096
+	connectionsOfOne  = maxConnections / 8
 	maxHeaderBytes    = 64 << 10
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
@@ -65,7 +66,7 @@ func NewManager(config *rest.Config, options ctrl.Options, settings Settings) (c
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	listener := netutil.LimitListener(settings.Listener, maxConnections)
+	listener := netutil.LimitListener(newPerAddress(settings.Listener, connectionsOfOne), maxConnections)
 	if settings.CertFile != "" {
 		watcher, err := certwatcher.New(settings.CertFile, settings.KeyFile)
 		if err != nil {
