@@ -75,7 +75,12 @@ func shipLog(told context.Context, paths Paths, tell func(string, ...any)) (repo
 		tell("%v", err)
 		return contract.LogReport{Message: err.Error()}
 	}
-	s := &shipper{store: store, log: unsent{dir: paths.Spool}, pace: podPace(), tell: tell}
+	log, err := openUnsent(paths.Spool)
+	if err != nil {
+		tell("%v", err)
+		return contract.LogReport{Message: err.Error()}
+	}
+	s := &shipper{store: store, log: log, pace: podPace(), tell: tell}
 	return s.run(told)
 }
 
@@ -118,8 +123,8 @@ func (s *shipper) run(told context.Context) contract.LogReport {
 			return s.giveUp("the log store takes no more of the log")
 		case s.complete:
 			s.tell("the log is stored: %d bytes", s.stored)
-			return contract.LogReport{Bytes: s.stored, Complete: true}
-		case told.Err() != nil && !s.log.begun():
+			return contract.LogReport{Bytes: s.stored, Complete: s.log.missing == "", Message: s.log.missing}
+		case told.Err() != nil && !s.log.begun:
 			return contract.LogReport{Message: "there was no log: the container build did not start"}
 		case !s.deadline.IsZero() && time.Now().After(s.deadline):
 			return s.giveUp("there is no more time to bring the log to the store")
@@ -166,7 +171,7 @@ func (s *shipper) due(told context.Context, now time.Time) bool {
 		s.waiting = now
 	}
 	switch {
-	case s.complete || !s.log.begun() || now.Before(s.next):
+	case s.complete || !s.log.begun || now.Before(s.next):
 		return false
 	case s.full != nil:
 		return s.log.ended

@@ -86,6 +86,47 @@ func TestTheLogOfAKilledBuildIsStored(t *testing.T) {
 	}
 }
 
+// TestAScriptThatEmptiesTheFolderKeepsNoPod: whatever a ci.sh removes, and whenever, the container log comes to its end with the build,
+// and tells what is missing.
+func TestAScriptThatEmptiesTheFolderKeepsNoPod(t *testing.T) {
+	const empty = "#!/bin/bash\nrm -rf ../spool/*\necho never seen\n"
+	for name, c := range map[string]struct {
+		script  string
+		late    bool // the container log starts when the build has ended
+		want    string
+		message string
+	}{
+		"before the container log is there": {script: empty, late: true,
+			want: "\n[katkit] the last 1 files of the builder's copy of the log are missing here, of up to 16777216 bytes each: something removed them\n", message: "are missing here"},
+		"and forges an end": {script: empty + "echo 0 > ../spool/end", late: true, want: "\n[katkit] the last 1 files", message: "are missing here"},
+		"while it is read":  {script: "#!/bin/bash\nuntil [ -e ../seen ]; do sleep 0.02; done\nrm -rf ../spool/*\necho all of it", want: "all of it\n"},
+		"and kills the agent": {script: "#!/bin/bash\nuntil [ -e ../seen ]; do sleep 0.02; done\nrm -rf ../spool/*\nkill -9 $PPID",
+			want: "\n[katkit] the log ends here: the container build was killed\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newFakeLogStore(t)
+			build := workspace(t, map[string]string{"ci.sh": c.script})
+			env := store.env(t, pathsIn(build))
+			a := startAgent(t, contract.ExecCommand, build, env...)
+			if c.late {
+				<-a.done
+			}
+			log := startShip(t, store, build)
+			if !c.late {
+				eventually(t, "the container log has seen the folder", func() bool { var n int; store.change(func() { n = store.seen }); return n > 0 })
+				writeFile(t, filepath.Join(build, "seen"), "", 0o600)
+			}
+			<-a.done
+			if r := log.endShip(); r.Complete != (c.message == "") || !strings.Contains(r.Message, c.message) {
+				t.Errorf("%+v", r)
+			}
+			if got, complete := store.has(); !complete || !strings.HasPrefix(got, c.want) {
+				t.Errorf("stored: %q", got)
+			}
+		})
+	}
+}
+
 // TestAStoppedBuildTakesItsLogAlong: both containers are told at once, and ci.sh takes its time.
 func TestAStoppedBuildTakesItsLogAlong(t *testing.T) {
 	store := newFakeLogStore(t)

@@ -38,7 +38,9 @@ const (
 	MaxLastWords = 1 << 10
 	// LogResource is the resource of the API group katkit.dev that a reader has to be allowed to get.
 	LogResource = "phases/log"
-	// SpoolDir is the emptyDir that `exec` writes the log to and `ship` reads it from.
+	// SpoolDir is the emptyDir that `exec` writes the log to and `ship` reads it from. `exec` holds a lock on the folder itself (flock,
+	// exclusive) as long as it lives, and makes the first file in it when it has the lock: where there was a file and the lock is
+	// free, nothing more is written. ci.sh can remove all that is in the folder, and not the folder, which is a mount.
 	SpoolDir = "/var/run/katkit/log"
 	// LogTokenDir holds the token, in the log container only, in the file LogTokenKey; it changes while the Pod lives.
 	LogTokenDir = "/var/run/katkit/log-token"
@@ -89,10 +91,8 @@ func SpoolFile(n int) string { return "part-" + strconv.Itoa(n) }
 const SpoolFileBytes = 16 << 20
 
 const (
-	// SpoolWriter is the file of a spool on which `exec` holds a lock (flock, exclusive) as long as it lives. It is there before
-	// the first SpoolFile. Once it is free, nothing more is written.
-	SpoolWriter = "writer"
-	// SpoolEnd is the file that tells that `exec` came to its end, and was not killed before.
+	// SpoolEnd is the file that tells that `exec` came to its end, and was not killed before. It holds the number of SpoolFiles that
+	// there were, in decimal.
 	SpoolEnd = "end"
 
 	// VarSpoolBytes is the most that `exec` keeps on disk of a log that is not stored yet, in bytes. ci.sh does not see it.

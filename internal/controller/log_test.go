@@ -104,7 +104,7 @@ var _ = Describe("The log of a build, where there is a log store,", func() {
 		Expect(t.logOf("BUILD")).To(HaveValue(And(HaveField("State", v1alpha1.StoredLogIncomplete), HaveField("Bytes", int64(2)))))
 		Expect(t.phase("BUILD").Status.State).To(Equal(v1alpha1.PhaseSucceeded))
 		Eventually(t.events).WithArguments("Phase", t.phase("BUILD").Name).Should(ContainElement(And(
-			HavePrefix("Warning LogIncomplete: the log store has only the first 2 bytes of the log of builder Pod "+build.Name), ContainSubstring("connection refused"))))
+			HavePrefix("Warning LogIncomplete: the log store has only 2 bytes of the log of builder Pod "+build.Name), ContainSubstring("connection refused"))))
 	})
 
 	It("is waited for no longer than 20 minutes", func() {
