@@ -159,7 +159,7 @@ var _ = Describe("The log store", Ordered, func() {
 		const unserved = http.StatusNotFound // there are no endpoints here
 		for service, want := range map[string]int{
 			"http:katkit-logstore:http":    unserved,
-			"https:katkit-logstore:http":   unserved,
+			"https:katkit-logstore:http":   http.StatusForbidden,
 			"http:katkit-logstore:probes":  http.StatusForbidden,
 			"http:katkit-receiver:webhook": http.StatusForbidden,
 		} {
