@@ -101,10 +101,7 @@ func (u *unsent) files() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	files, err := strconv.Atoi(string(said))
-	if err != nil {
-		return 0, nil //nolint:nilerr // there was no room for it on the disk
-	}
+	files, _ := strconv.Atoi(string(said)) // nothing, where there was no room for it on the disk
 	return files, nil
 }
 

@@ -70,7 +70,7 @@ func TestWrongTokensPushOutNoRightOne(t *testing.T) {
 	r := newRig(t)
 	r.put(t, 0, "one\n", false)
 	for i := range rememberedReviews + 1 {
-		r.handler.Guard.deny(hashOf(fmt.Sprint(i)), http.StatusUnauthorized, "no")
+		_ = r.handler.Guard.deny(hashOf(fmt.Sprint(i)), http.StatusUnauthorized, "no")
 	}
 	r.asks(t, func() { r.put(t, 0, "one\n", false) })
 }
