@@ -49,7 +49,7 @@ func parse(args []string) (settings, zap.Options, error) {
 	flags.DurationVar(&s.Retention, "retention", 720*time.Hour, "how long a log is kept after its newest byte, 1h at least; 0: for ever")
 	flags.Int64Var(&s.Limits.LogBytes, "max-log-bytes", 10<<30, "bytes of the longest log that is taken")
 	flags.Int64Var(&s.Limits.NamespaceBytes, "max-namespace-bytes", 20<<30, "bytes that all logs of a namespace have together at most; 0: any number")
-	flags.IntVar(&s.MaxWrites, "max-writes", 64, "writes at once; in a bucket that is no folder each may need 16 MiB of memory")
+	flags.IntVar(&s.MaxWrites, "max-writes", 64, "writes at once, of which a namespace has an eighth; in a bucket that is no folder each may need 16 MiB of memory")
 	flags.StringVar(&s.probes, "health-probe-bind-address", ":8081", "address to serve /healthz and /readyz at")
 	flags.StringVar(&s.metrics, "metrics-bind-address", "0", "address to serve metrics at, such as :8082; 0: nowhere")
 	logging.BindFlags(flags)
