@@ -31,8 +31,8 @@ const (
 	rememberedReviews = 4096
 	// maxReviews is how many the API server is asked for at once, reviewsOfOne how many of them for one address that asks, and
 	// reviewTimeout how long one may take, the wait for its turn included.
-	maxReviews    = 16
-	reviewsOfOne  = 2
+	maxReviews    = 32
+	reviewsOfOne  = maxReviews / 8
 	reviewTimeout = 10 * time.Second
 	// maxTokenBytes is the longest token that is looked at.
 	maxTokenBytes = 16 << 10
