@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -36,6 +37,8 @@ func TestFlags(t *testing.T) {
 		"logs of half an hour":  {"--bucket=mem:// --retention=30m", "less than an hour"},
 		"a key without a cert":  {"--bucket=mem:// --tls-key-file=x", "go together"},
 		"no byte":               {"--bucket=mem:// --max-log-bytes=0", "1 at least"},
+		"fewer than no byte":    {"--bucket=mem:// --max-namespace-bytes=-1", "a number of bytes"},
+		"any number of bytes":   {"--bucket=mem:// --max-namespace-bytes=0", ""},
 		"logs that are kept":    {"--bucket=mem:// --retention=0", ""},
 		"logs of S3":            {"--bucket=s3://logs?region=eu-central-1&prefix=katkit/", ""},
 		"a retention in months": {"--bucket=mem:// --retention=3months", "invalid value"},
@@ -53,6 +56,11 @@ const (
 	pod              = phase + "-0a1b2c3d-1-0"
 	podUID           = types.UID("8b1e7f6c-0000-4000-8000-000000000001")
 )
+
+// token says of itself that it is the Pod's. Nobody asks who signed it but the API server.
+var token = "e30." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil,
+	`{"iss":"https://kubernetes.default.svc","aud":[%q],"kubernetes.io":{"namespace":%q,"pod":{"name":%q,"uid":%q}}}`,
+	contract.LogAudience, namespace, pod, podUID)) + ".e30"
 
 // apiServer answers every review with yes, and returns a kubeconfig.
 func apiServer(tb testing.TB) string {
@@ -148,7 +156,7 @@ func (s *store) send(ctx context.Context, method, path string, body io.Reader) (
 	if err != nil {
 		return 0, nil, err
 	}
-	request.Header.Set("Authorization", "Bearer token")
+	request.Header.Set("Authorization", "Bearer "+token)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, nil, err

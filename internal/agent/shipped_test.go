@@ -86,6 +86,48 @@ func TestTheLogOfAKilledBuildIsStored(t *testing.T) {
 	}
 }
 
+// TestAScriptThatEmptiesTheFolderKeepsNoPod: whatever a ci.sh removes, and whenever, the container log comes to its end with the build,
+// and tells what is missing.
+func TestAScriptThatEmptiesTheFolderKeepsNoPod(t *testing.T) {
+	const begun = "#!/bin/bash\necho begun\nuntil [ -e ../seen ]; do sleep 0.02; done\n"
+	const empty = "#!/bin/bash\nrm -rf ../spool/*\necho never seen\n"
+	for name, c := range map[string]struct {
+		script  string
+		late    bool // what ships starts when the build has ended
+		want    string
+		message string
+	}{
+		"before what ships is there": {script: empty, late: true,
+			want: "\n[katkit] the last 1 files of the builder's copy of the log are missing here, of up to 16777216 bytes each: something removed them\n", message: "are missing here"},
+		"and forges an end": {script: empty + "echo 0 > ../spool/end", late: true, want: "\n[katkit] the last 1 files", message: "are missing here"},
+		"while it is read":  {script: begun + "rm -rf ../spool/*\necho all of it", want: "begun\nall of it\n"},
+		"and kills the agent": {script: begun + "rm -rf ../spool/*\nkill -9 $PPID",
+			want: "begun\n\n[katkit] the log ends here: the container build was killed\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newFakeLogStore(t)
+			build := workspace(t, map[string]string{"ci.sh": c.script})
+			env := store.env(t, pathsIn(build))
+			a := startAgent(t, contract.ExecCommand, build, env...)
+			if c.late {
+				<-a.done
+			}
+			log := startShip(t, store, build)
+			if !c.late {
+				eventually(t, "what ships has seen the folder", func() bool { got, _ := store.has(); return got != "" })
+				writeFile(t, filepath.Join(build, "seen"), "", 0o600)
+			}
+			<-a.done
+			if r := log.endShip(); r.Complete != (c.message == "") || !strings.Contains(r.Message, c.message) {
+				t.Errorf("%+v", r)
+			}
+			if got, complete := store.has(); !complete || !strings.HasPrefix(got, c.want) {
+				t.Errorf("stored: %q", got)
+			}
+		})
+	}
+}
+
 // TestAStoppedBuildTakesItsLogAlong: both containers are told at once, and ci.sh takes its time.
 func TestAStoppedBuildTakesItsLogAlong(t *testing.T) {
 	store := newFakeLogStore(t)

@@ -2,7 +2,7 @@ package contract
 
 // Version is that of all that this package says: variables, paths, the checkout's word, the spool. It grows when an agent of before
 // cannot take part any more. The Pod names the one that is needed in VarContract.
-const Version = 1
+const Version = 2
 
 // Containers of a builder Pod. They start together, but for AgentContainer, which comes before them where the agent cannot be
 // mounted, and CheckoutContainer where the builder image brings its own agent.

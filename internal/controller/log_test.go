@@ -7,7 +7,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
@@ -119,7 +121,7 @@ var _ = Describe("The log of a build, where there is a log store,", func() {
 		Expect(t.logOf("BUILD")).To(HaveValue(And(HaveField("State", v1alpha1.StoredLogIncomplete), HaveField("Bytes", int64(2)))))
 		Expect(t.phase("BUILD").Status.State).To(Equal(v1alpha1.PhaseSucceeded))
 		Eventually(t.events).WithArguments("Phase", t.phase("BUILD").Name).Should(ContainElement(And(
-			HavePrefix("Warning LogIncomplete: the log store has only the first 2 bytes of the log of builder Pod "+build.Name), ContainSubstring("connection refused"))))
+			HavePrefix("Warning LogIncomplete: the log store has only 2 bytes of the log of builder Pod "+build.Name), ContainSubstring("connection refused"))))
 	})
 
 	It("is waited for no longer than 20 minutes", func() {
@@ -131,6 +133,22 @@ var _ = Describe("The log of a build, where there is a log store,", func() {
 		t.runIs(v1alpha1.RunSucceeded)
 		Eventually(t.pods).Should(BeEmpty())
 		Expect(t.logOf("BUILD")).To(HaveValue(And(HaveField("State", v1alpha1.StoredLogIncomplete), HaveField("Message", ContainSubstring("not done within 20m0s")))))
+	})
+
+	It("is brought there before its run goes, which its link does not keep", func() {
+		t := newTenant()
+		t.commit(workflow(execution("BUILD", 0)))
+		t.link(func(l *v1alpha1.TenantRepoLink) { l.Spec.Retention.Succeeded = new(int32(0)) })
+		Expect(k8s.Create(ctx, t.newRun(), client.FieldOwner(v1alpha1.ManagedBy))).To(Succeed())
+		build := t.builder("BUILD")
+		setStatus(build, shipping(completed(), running()))
+		Eventually(t.logOf).WithArguments("BUILD").Should(HaveValue(HaveField("State", v1alpha1.StoredLogDelivering)))
+		Eventually(func() *metav1.Condition { // from when on nothing else would keep it
+			return meta.FindStatusCondition(get(&v1alpha1.CIRun{}, t.namespace, "run").Status.Conditions, v1alpha1.ConditionReported)
+		}).ShouldNot(BeNil())
+		Consistently(func() []string { return t.runs() }).Should(ConsistOf("run"))
+		setStatus(get(&corev1.Pod{}, t.namespace, build.Name), shipping(completed(), shipped(contract.LogReport{Bytes: 6, Complete: true})))
+		Eventually(func() []string { return t.runs() }).Should(BeEmpty())
 	})
 
 	It("is on its way when its run is cancelled", func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -12,11 +13,11 @@ import (
 const (
 	// strayAge is the age from which on what was left of an interrupted write is removed.
 	strayAge = time.Hour
-	// Logs are looked through 24 times in the time that they are kept, within these bounds.
-	minSweepInterval, maxSweepInterval = 10 * time.Minute, 6 * time.Hour
+	// Logs are looked through 24 times in the time that they are kept, within these bounds; after a failure, at the first one.
+	minSweepInterval, maxSweepInterval = 10 * time.Minute, time.Hour
 )
 
-// Sweeper removes logs that are older than they are kept.
+// Sweeper removes logs that are older than they are kept, and counts the others for their namespaces' budgets.
 type Sweeper struct {
 	Store *Store
 	// Keep is how long a log is kept after its newest byte; 0: for ever.
@@ -32,62 +33,87 @@ func (s *Sweeper) Run(ctx context.Context) {
 		every = min(max(s.Keep/24, minSweepInterval), maxSweepInterval)
 	}
 	for {
+		wait := every
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Error(err, "old logs are not removed; this is tried again", "after", every.String())
+			wait = minSweepInterval
+			s.Log.Error(err, "not all logs were looked through, to count and to remove them; this is tried again", "after", wait.String())
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.Store.clock.After(every):
+		case <-s.Store.clock.After(wait):
 		}
 	}
 }
 
-// Sweep looks through all logs once. It goes on where it fails for one log, and returns the first error. Whatever is left over is found
-// the next time.
+// Sweep looks through all logs once, and counts what each namespace has. It goes on where it fails for one, and returns the first error.
+// Whatever is left over is found the next time.
 func (s *Sweeper) Sweep(ctx context.Context) error {
-	var first error
-	note := func(err error) {
-		if first == nil {
-			first = err
-		}
-	}
-	for namespace, err := range s.Store.bucket.list(ctx, "", "/") {
+	namespaces := s.Store.budget.all() // those of which nothing is left, too
+	for o, err := range s.Store.bucket.list(ctx, "", "/") {
 		if err != nil {
 			return err
 		}
-		if !namespace.IsDir {
-			continue
+		if o.IsDir {
+			namespaces[strings.TrimSuffix(o.Key, "/")] = 0
 		}
-		for pod, err := range s.Store.bucket.list(ctx, namespace.Key, "/") {
-			if err != nil {
-				note(err)
-				break
-			}
-			if pod.IsDir {
-				note(s.pod(ctx, pod.Key))
-			}
+	}
+	var first error
+	for namespace := range namespaces {
+		if err := s.namespace(ctx, namespace); first == nil {
+			first = err
 		}
 	}
 	return first
 }
 
-// pod looks through the logs of a Pod's name.
-func (s *Sweeper) pod(ctx context.Context, prefix string) error {
-	newest := map[string]time.Time{} // by UID; of one name there are few
-	for o, err := range s.Store.bucket.objects(ctx, prefix) {
+// namespace looks through the logs of a namespace. It counts what it has unless that cannot be listed.
+func (s *Sweeper) namespace(ctx context.Context, namespace string) error {
+	before, listed := s.Store.budget.of(namespace), int64(0)
+	var first error
+	for pod, err := range s.Store.bucket.list(ctx, namespace+"/", "/") {
 		if err != nil {
 			return err
 		}
+		if !pod.IsDir {
+			continue
+		}
+		newest, bytes, err := s.look(ctx, pod.Key)
+		if err != nil {
+			return err
+		}
+		listed += bytes
+		if err := s.clean(ctx, namespace, pod.Key, newest); first == nil {
+			first = err
+		}
+	}
+	// What was stored meanwhile counts, whether it was listed or not: the next sweep knows. What was removed is taken off already.
+	s.Store.budget.add(namespace, listed-before)
+	return first
+}
+
+// look returns when the newest byte came to each log of a Pod's name, by UID, and what all their objects count.
+func (s *Sweeper) look(ctx context.Context, prefix string) (newest map[string]time.Time, bytes int64, err error) {
+	newest = map[string]time.Time{} // of one name there are few
+	for o, err := range s.Store.bucket.objects(ctx, prefix) {
+		if err != nil {
+			return nil, 0, err
+		}
+		bytes += o.size + objectCost
 		if o.uid != "" && o.stored.After(newest[o.uid]) {
 			newest[o.uid] = o.stored
 		}
 	}
+	return newest, bytes, nil
+}
+
+// clean removes what is old of the logs of a Pod's name.
+func (s *Sweeper) clean(ctx context.Context, namespace, prefix string, newest map[string]time.Time) error {
 	now := s.Store.clock.Now()
 	for uid, last := range newest {
 		age := now.Sub(last)
 		old := s.Keep > 0 && age > s.Keep
-		removed, err := s.remove(ctx, prefix+uid+"/", func(o object) bool {
+		removed, err := s.remove(ctx, namespace, prefix+uid+"/", func(o object) bool {
 			return (old && now.Sub(o.stored) > s.Keep) || (o.kind == stray && now.Sub(o.stored) > strayAge)
 		})
 		if err != nil {
@@ -103,7 +129,7 @@ func (s *Sweeper) pod(ctx context.Context, prefix string) error {
 }
 
 // remove deletes the objects below a prefix that are chosen.
-func (s *Sweeper) remove(ctx context.Context, prefix string, chosen func(object) bool) (int, error) {
+func (s *Sweeper) remove(ctx context.Context, namespace, prefix string, chosen func(object) bool) (int, error) {
 	removed := 0
 	for o, err := range s.Store.bucket.objects(ctx, prefix) {
 		if err != nil {
@@ -115,6 +141,7 @@ func (s *Sweeper) remove(ctx context.Context, prefix string, chosen func(object)
 		if err := s.Store.bucket.remove(ctx, o.key); err != nil {
 			return removed, err
 		}
+		s.Store.budget.add(namespace, -(o.size + objectCost))
 		removed++
 	}
 	return removed, nil
