@@ -86,7 +86,7 @@ func TestTheLogOfAKilledBuildIsStored(t *testing.T) {
 	}
 }
 
-// TestAScriptThatEmptiesTheFolderKeepsNoPod: whatever a ci.sh removes, and whenever, the container log comes to its end with the build,
+// TestAScriptThatEmptiesTheFolderKeepsNoPod: whatever a ci.sh removes, and whenever, what ships comes to its end with the build,
 // and tells what is missing.
 func TestAScriptThatEmptiesTheFolderKeepsNoPod(t *testing.T) {
 	const begun = "#!/bin/bash\necho begun\nuntil [ -e ../seen ]; do sleep 0.02; done\n"
