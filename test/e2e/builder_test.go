@@ -87,16 +87,21 @@ var _ = Describe("A builder image", func() {
 
 	It("that the class does not allow is refused, with those that are, before a Pod is made", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
-		class := newClass(ctx, func(class *v1alpha1.BuilderClassSpec) {
-			class.AllowedImages = []string{class.Image, "registry.example.com/team/*"}
-		})
-		run := ended(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": script(), configFile: workflow(build)}), func(link *v1alpha1.TenantRepoLinkSpec) {
-			class(link)
-			link.Builder.Image = "busybox:stable"
-		}))
+		inClass := newClass(ctx, func(class *v1alpha1.BuilderClassSpec) { class.AllowedImages = []string{"registry.example.com/team/*"} })
+		r := newRepository(ctx, map[string]string{"ci.sh": script(), configFile: workflow(build)})
+		link := t.newLink("busybox", r)
+		inClass(&link.Spec)
+		link.Spec.Builder.Image = "busybox:stable"
+		Expect(suite.Client.Create(ctx, link)).To(Succeed())
+		refused := ContainElement(And(HaveField("Reason", v1alpha1.ReasonImageNotAllowed),
+			HaveField("Message", And(ContainSubstring("busybox:stable"), ContainSubstring("use one of "+suite.images.Builder+", registry.example.com/team/*")))))
+		Eventually(func(ctx context.Context) ([]metav1.Condition, error) {
+			err := suite.Client.Get(ctx, client.ObjectKeyFromObject(link), link)
+			return link.Status.Conditions, err
+		}).WithContext(ctx).Should(refused)
+		run := ended(ctx, t.run(ctx, link.Name, r.sha))
 		Expect(run.Status.State).To(Equal(v1alpha1.RunFailed))
-		Expect(run.Status.Conditions).To(ContainElement(And(HaveField("Reason", v1alpha1.ReasonImageNotAllowed),
-			HaveField("Message", And(ContainSubstring("busybox:stable"), ContainSubstring("registry.example.com/team/*"))))))
+		Expect(run.Status.Conditions).To(refused)
 		Expect(suite.pods.ofRun(run)).To(BeEmpty())
 	})
 
