@@ -123,7 +123,8 @@ type BuilderClassSpec struct {
 
 	// agentResources of each container of builder Pods that is Katkit's own (checkout, log, and agent, which copies the agent), in place of
 	// those that Katkit gives it: for a LimitRange or a ResourceQuota that asks for others. What is absent stays as it is: of memory checkout
-	// and agent request 16Mi and have a limit of 2Gi, log requests 32Mi and has 128Mi; log requests 10m of CPU, and may write 1280Mi to its node's disk.
+	// and agent request 16Mi and have a limit of 2Gi, log has one of 128Mi; the one of them that brings the log to the log store requests 32Mi and
+	// 10m of CPU, and may write 1280Mi to its node's disk.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="agentResources has requests and limits alone"
 	// +kubebuilder:validation:XValidation:rule="['cpu', 'memory', 'ephemeral-storage'].all(r, !has(self.requests) || !has(self.limits) || !(r in self.requests) || !(r in self.limits) || quantity(string(self.requests[r])).compareTo(quantity(string(self.limits[r]))) <= 0)",message="agentResources requests no more than it limits"

@@ -151,7 +151,7 @@ func (c choice) nothing(s view.Snapshot) error {
 	}
 	switch {
 	case run.Status.TrimTime != nil:
-		return fmt.Errorf("%s: its phases and logs were removed at %s, as the retention of link %s says", what, run.Status.TrimTime.UTC().Format("2006-01-02 15:04 UTC"), text.Line(run.Spec.Link.Name))
+		return fmt.Errorf("%s: its phases were removed at %s, as the retention of link %s says, and with them the names of its builder Pods, by which a log store keeps their logs", what, run.Status.TrimTime.UTC().Format("2006-01-02 15:04 UTC"), text.Line(run.Spec.Link.Name))
 	case c.attempt != every && len(choice{c.phase, c.replica, every}.pick(s)) > 0:
 		return fmt.Errorf("%s has no attempt %d", what, c.attempt)
 	case c.over(s):

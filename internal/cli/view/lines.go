@@ -79,7 +79,7 @@ func head(run *v1alpha1.CIRun, now time.Time) [][]string {
 		add("Warning:", warning)
 	}
 	if status.TrimTime != nil {
-		add("Trimmed:", "its phases and logs were removed "+age(status.TrimTime.Time, now)+" ago")
+		add("Trimmed:", "its phases were removed "+age(status.TrimTime.Time, now)+" ago")
 	}
 	return rows
 }
