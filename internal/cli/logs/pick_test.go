@@ -109,7 +109,7 @@ func TestWhatIsNotThere(t *testing.T) {
 		"phases are not known":  {choice{"TEST", every, every}, queued, "", "phase TEST of run shop-1 has no log yet: run web-1. With -f it is waited for"},
 		"it never had phases":   {choice{"TEST", every, every}, unreadable, "run shop-1 has no phases: no such commit", ""},
 		"nothing was built":     {choice{"", every, every}, unreadable, "", "run shop-1 has no log: it has ended as Failed and nothing of it was built: no such commit"},
-		"trimmed":               {choice{"", every, every}, trimmed, "", "run shop-1: its phases were removed at 2026-03-01 12:00 UTC, as the retention of link shop says"},
+		"trimmed":               {choice{"", every, every}, trimmed, "", "run shop-1: its phases were removed at 2026-03-01 12:00 UTC, as the retention of link shop says, and with them the names of its builder Pods, by which a log store keeps their logs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			refused := ""
