@@ -120,6 +120,8 @@ const (
 	ReasonCacheNotFound = "CacheNotFound"
 	// ReasonWaitingForQuota: the namespace's ResourceQuota leaves no room for the builder Pod; tried again.
 	ReasonWaitingForQuota = "WaitingForQuota"
+	// ReasonPhaseRejected: the API server did not accept a Phase that the workflow asks for.
+	ReasonPhaseRejected = "PhaseRejected"
 	// ReasonPodRejected: the API server did not accept the builder Pod (admission, validation).
 	ReasonPodRejected = "PodRejected"
 	// ReasonPodGone: the builder Pod was deleted before it had ended.
@@ -128,6 +130,8 @@ const (
 	ReasonPodFailed = "PodFailed"
 	// ReasonOutOfMemory: ci.sh, or the node below it, ran out of memory. It is the kubelet's word.
 	ReasonOutOfMemory = "OOMKilled"
+	// ReasonDiskLimitExceeded: the builder Pod wrote more to its node's disk than it may, and was evicted.
+	ReasonDiskLimitExceeded = "DiskLimitExceeded"
 	// ReasonLogIncomplete: the log store has not got all of a builder Pod's log. It is an event's reason alone.
 	ReasonLogIncomplete = "LogIncomplete"
 	// ReasonTimedOut: the phase took longer than its timeout.

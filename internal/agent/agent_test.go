@@ -176,3 +176,22 @@ func TestPanicIsReported(t *testing.T) {
 		t.Errorf("code %d, %+v, %v", code, r, err)
 	}
 }
+
+// TestAReportIsNeverLessThanOne: it may be read at any moment, and be shorter than the one before.
+func TestAReportIsNeverLessThanOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "termination-log")
+	long := contract.Report{Reason: contract.ReasonCompleted, Message: strings.Repeat("x", 500)}
+	short := contract.LogReport{Bytes: 7, Complete: true}
+	for _, report := range [][]byte{long.Marshal(), short.Marshal()} {
+		if err := leaveReport(path, report); err != nil {
+			t.Fatal(err)
+		}
+	}
+	message, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := contract.ParseLogReport(message); err != nil || got != short {
+		t.Errorf("%+v, %v of %q", got, err, message)
+	}
+}

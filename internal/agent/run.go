@@ -1,12 +1,17 @@
 package agent
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"syscall"
 	"time"
 
 	"katkit.dev/katkit/internal/contract"
@@ -41,10 +46,12 @@ func Main(args []string, paths Paths, stdout, stderr io.Writer) int {
 	case len(args) == 1 && args[0] == contract.CheckoutCommand:
 		return supervise(paths, stdout, stderr, checkout)
 	case slices.Equal(args, []string{contract.CheckoutCommand, contract.ShipCommand}):
+		told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT) // also between the two
+		defer stop()
 		if code := supervise(paths, stdout, stderr, checkout); code != contract.ExitOK {
 			return code
 		}
-		return ship(paths, stdout)
+		return ship(told, paths, stdout)
 	case len(args) == 1 && args[0] == contract.ExecCommand:
 		kept, err := openSpool(paths.Spool)
 		if err != nil {
@@ -53,7 +60,9 @@ func Main(args []string, paths Paths, stdout, stderr io.Writer) int {
 		defer kept.close()
 		return supervise(paths, tee{kept, stdout}, stderr, execute)
 	case len(args) == 1 && args[0] == contract.ShipCommand:
-		return ship(paths, stdout)
+		told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+		defer stop()
+		return ship(told, paths, stdout)
 	case len(args) == 2 && args[0] == contract.InstallCommand:
 		return supervise(paths, stdout, stderr, func(_ Paths, log *logWriter) contract.Report { return install(args[1], log) })
 	}
@@ -81,11 +90,27 @@ func finish(paths Paths, log *logWriter, stderr io.Writer, r contract.Report) in
 	}
 	r.Message = log.masker.String(r.Message)
 	r.Log, r.Tail = log.measure()
-	// Opened as it is: the file belongs to the kubelet and has to stay the same one.
-	if err := os.WriteFile(paths.Termination, r.Marshal(), 0o666); err != nil {
+	if err := leaveReport(paths.Termination, r.Marshal()); err != nil {
 		fmt.Fprintf(stderr, "%sthe report could not be left for Kubernetes: %v\n", prefix, err)
 	}
 	return r.ExitCode
+}
+
+// leaveReport writes a report over the one before, never less than one of them: whoever is killed meanwhile has left either. The file
+// belongs to the kubelet and has to stay the same one.
+func leaveReport(path string, report []byte) (err error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	before, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	rest := bytes.Repeat([]byte(" "), max(0, int(min(before.Size(), contract.MaxReport))-len(report))) // white space, to JSON
+	_, err = file.WriteAt(append(report, rest...), 0)
+	return err
 }
 
 func agentFailed(format string, args ...any) contract.Report {

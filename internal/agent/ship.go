@@ -8,11 +8,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"katkit.dev/katkit/internal/contract"
@@ -45,14 +43,12 @@ func podPace() pace {
 	return p
 }
 
-// ship brings the log of the container build, which begins with the Pod, to the log store, tells in its own log (stdout) what is worth telling, and leaves a
-// contract.LogReport. It returns the exit code.
-func ship(paths Paths, stdout io.Writer) int {
-	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
+// ship brings the log of the container build, which begins with the Pod, to the log store, tells in its own log (stdout) what is worth
+// telling, and leaves a contract.LogReport. told is done when the container has to end. It returns the exit code.
+func ship(told context.Context, paths Paths, stdout io.Writer) int {
 	tell := func(format string, args ...any) { fmt.Fprintf(stdout, prefix+format+"\n", args...) }
 	report := shipLog(told, paths, tell)
-	if err := os.WriteFile(paths.Termination, report.Marshal(), 0o666); err != nil {
+	if err := leaveReport(paths.Termination, report.Marshal()); err != nil {
 		tell("the report could not be left for Kubernetes: %v", err)
 	}
 	if !report.Complete {

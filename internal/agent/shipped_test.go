@@ -101,6 +101,8 @@ func TestAScriptThatEmptiesTheFolderKeepsNoPod(t *testing.T) {
 			want: "\n[katkit] the last 1 files of the builder's copy of the log are missing here, of up to 16777216 bytes each: something removed them\n", message: "are missing here"},
 		"and forges an end": {script: empty + "echo 0 > ../spool/end", late: true, want: "\n[katkit] the last 1 files", message: "are missing here"},
 		"while it is read":  {script: begun + "rm -rf ../spool/*\necho all of it", want: "begun\nall of it\n"},
+		"and puts others in their place": {script: begun + "cp ../spool/part-0 ../copy; rm ../spool/part-0; mv ../copy ../spool/part-0; echo all of it",
+			want: "begun\nall of it\n\n[katkit] a file of the builder's copy of the log was replaced", message: "was replaced"},
 		"and kills the agent": {script: begun + "rm -rf ../spool/*\nkill -9 $PPID",
 			want: "begun\n\n[katkit] the log ends here: the container build was killed\n"},
 	} {

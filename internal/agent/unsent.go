@@ -88,6 +88,11 @@ func (u *unsent) sayEnd() {
 	case files > u.next:
 		u.miss("the last %d files of the builder's copy of the log are missing here, of up to %d bytes each: something removed them", files-u.next, contract.SpoolFileBytes)
 	}
+	for _, p := range u.pieces {
+		if p.replaced() {
+			u.missReplaced(p)
+		}
+	}
 }
 
 // files is how many files there were when exec came to its end; 0 if it could not say.
@@ -204,10 +209,29 @@ func (u *unsent) drop() {
 	first := u.pieces[0]
 	u.pieces = u.pieces[1:]
 	u.start += first.size
-	if first.file != nil {
-		_ = first.file.Close()
-		_ = os.Remove(first.file.Name())
+	if first.file == nil {
+		return
 	}
+	if !first.replaced() {
+		_ = os.Remove(first.file.Name())
+	} else if !u.ended { // at the end it was told of
+		u.missReplaced(first)
+	}
+	_ = first.file.Close()
+}
+
+// replaced tells whether another file is in the place of a piece's, so that what was written there is not in it.
+func (p *piece) replaced() bool {
+	if p.file == nil {
+		return false
+	}
+	is, err := os.Lstat(p.file.Name())
+	was, _ := p.file.Stat()
+	return err == nil && !os.SameFile(is, was)
+}
+
+func (u *unsent) missReplaced(p *piece) {
+	u.miss("a file of the builder's copy of the log was replaced, and up to %d bytes are missing before this line", contract.SpoolFileBytes-p.size)
 }
 
 // from returns the bytes from an offset on, of one piece and at most limit of them; none where there are no more.

@@ -77,7 +77,7 @@ func notKnown(t *testing.T, eve user, admin client.Client) {
 	if err := yaml.Unmarshal([]byte(documents[len(documents)-1]), &policy); err != nil {
 		t.Fatal(err)
 	}
-	if world := except(&policy); !slices.Equal(world, []string{"PODS", "SERVICES", "API-SERVER", "169.254.0.0/16"}) {
+	if world := except(&policy); !slices.Equal(world, []string{"PODS", "SERVICES", "API-SERVER", "169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32"}) {
 		t.Errorf("the world is all but %v", world)
 	}
 	policy.Namespace = tenant

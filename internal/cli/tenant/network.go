@@ -26,8 +26,9 @@ const nodeLocalDNS = "169.254.20.10/32"
 // unknownPods stands for the addresses of Pods where they are not known.
 const unknownPods = "PODS"
 
-// metadata are the ranges of the services of clouds that hand out the credentials of a node.
-var metadata = []string{"169.254.0.0/16", "fd00:ec2::/32"}
+// metadata are the addresses of the services of clouds that hand out the credentials of a node: those of most, of Alibaba Cloud, of Oracle Cloud,
+// and Azure's WireServer.
+var metadata = []string{"169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32", "fd00:ec2::/32"}
 
 // network is what a NetworkPolicy has to know of a cluster: ranges of addresses.
 type network struct {

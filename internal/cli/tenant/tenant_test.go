@@ -79,7 +79,7 @@ func TestTheSamples(t *testing.T) {
 func TestTheWorldHasTheFamiliesOfTheCluster(t *testing.T) {
 	n := network{pods: []string{"10.1.0.0/16", "fd00:1::/48"}, services: []string{"10.2.0.0/16"}, apiServer: []string{"API-SERVER"}}
 	want := []networkingv1.NetworkPolicyPeer{
-		{IPBlock: &networkingv1.IPBlock{CIDR: "0.0.0.0/0", Except: []string{"10.1.0.0/16", "10.2.0.0/16", "API-SERVER", "169.254.0.0/16"}}},
+		{IPBlock: &networkingv1.IPBlock{CIDR: "0.0.0.0/0", Except: []string{"10.1.0.0/16", "10.2.0.0/16", "API-SERVER", "169.254.0.0/16", "100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32"}}},
 		{IPBlock: &networkingv1.IPBlock{CIDR: "::/0", Except: []string{"fd00:1::/48", "fd00:ec2::/32"}}},
 	}
 	if diff := cmp.Diff(want, n.world()); diff != "" {

@@ -20,7 +20,7 @@ func (c *Controller) create(ctx context.Context, run *v1alpha1.CIRun, phase *v1a
 		return nil
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) {
-		return problem.Config(v1alpha1.ReasonInvalidConfig, "the API server refuses what the workflow makes of Phase %s: %v", phase.Name, err)
+		return problem.Config(v1alpha1.ReasonPhaseRejected, "the API server refuses what the workflow makes of Phase %s: %v", phase.Name, err)
 	}
 	if !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("creating Phase %s: %w", phase.Name, err)

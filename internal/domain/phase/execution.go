@@ -233,8 +233,14 @@ func finished(pod *corev1.Pod) bool {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return true
 	}
-	build, checkout := buildpod.StateOf(pod, contract.BuildContainer), buildpod.StateOf(pod, contract.CheckoutContainer)
-	return build.Terminated != nil && (checkout.Terminated != nil || shipper(pod) == contract.CheckoutContainer)
+	if buildpod.StateOf(pod, contract.BuildContainer).Terminated == nil {
+		return false
+	}
+	ships, over := shipper(pod), buildpod.StateOf(pod, contract.CheckoutContainer).Terminated != nil
+	if ships != "" && buildpod.StateOf(pod, ships).Terminated == nil {
+		return ran(pod) && (over || ships == contract.CheckoutContainer)
+	}
+	return over
 }
 
 // each joins different words of the replicas.

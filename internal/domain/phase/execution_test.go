@@ -99,13 +99,13 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 			p.Status.Message = "Pod ephemeral local storage usage exceeds the total limit of containers 20Gi. "
 			return p
 		},
-			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: "Terminated", message: "the total limit of containers 20Gi. Write less, or ask a cluster admin", code: exit(143)},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: v1alpha1.ReasonDiskLimitExceeded, message: "the total limit of containers 20Gi. Write less, or ask a cluster admin", code: exit(143)},
 		"evicted since it wrote too much, with no word of the agent": {pod: func(p *corev1.Pod) *corev1.Pod {
 			p = evicted(is(p, done, running))
 			p.Status.Message = `Container build exceeded its local ephemeral storage limit "20Gi". `
 			return p
 		},
-			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: v1alpha1.ReasonPodFailed, message: "Write less, or ask a cluster admin"},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: v1alpha1.ReasonDiskLimitExceeded, message: "Write less, or ask a cluster admin"},
 		"out of its own memory": {pod: func(p *corev1.Pod) *corev1.Pod {
 			p = is(p, done, because(terminated(137, ""), "OOMKilled"))
 			for i := range p.Spec.Containers {

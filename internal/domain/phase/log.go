@@ -19,17 +19,24 @@ const deliveryTimeout = contract.DefaultLogPatienceSeconds*time.Second + 5*time.
 
 // expectLog notes of a replica that has ended that its log is on its way to the log store.
 func expectLog(replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) {
-	if pod == nil || shipper(pod) == "" || failedCheckout(pod) != nil { // of a commit that is not there nothing runs
-		return
-	}
-	build := buildpod.StateOf(pod, contract.BuildContainer).Terminated
-	if build == nil || build.Reason == "StartError" || build.Reason == "ContainerCannotRun" { // nothing ran, so that there is no log
+	if pod == nil || shipper(pod) == "" || !ran(pod) {
 		return
 	}
 	if replica.Log == nil {
 		replica.Log = &v1alpha1.LogStatus{}
 	}
 	replica.Log.Stored = &v1alpha1.StoredLog{State: v1alpha1.StoredLogDelivering}
+}
+
+// ran tells whether ci.sh ran in a Pod whose build container has ended, as far as that is known. Where it did not, the agent's few lines are
+// all that there is, and are in the report.
+func ran(pod *corev1.Pod) bool {
+	build := buildpod.StateOf(pod, contract.BuildContainer).Terminated
+	if build == nil || build.Reason == "StartError" || build.Reason == "ContainerCannotRun" || failedCheckout(pod) != nil {
+		return false
+	}
+	report, err := contract.ParseReport([]byte(build.Message))
+	return err != nil || !report.StartTime.IsZero()
 }
 
 // shipper is the container of a Pod that brings the log to the store; "": none does.

@@ -1,6 +1,7 @@
 package phase_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,9 +75,15 @@ func TestWhatNeverRanHasNoLog(t *testing.T) {
 	unstarted.Terminated.Reason = "StartError"
 	eachShipper(t, func(t *testing.T, delivery v1alpha1.AgentDelivery, _ string) {
 		p, pod := shipping(t, delivery)
-		plan := decide(t, observed(p, logIs(pod, unstarted, running)), now)
-		if log := plan.Status.Attempts[0].Replicas[0].Log; log != nil && log.Stored != nil {
-			t.Errorf("a log is waited for: %+v", log.Stored)
+		told := reported(contract.Report{Class: contract.ClassInfra, Reason: contract.ReasonTerminated, Message: "told to stop", ExitCode: contract.ExitTerminated})
+		for why, build := range map[string]corev1.ContainerState{"it could not be started": unstarted, "it was told to stop before": told} {
+			plan := decide(t, observed(p, logIs(pod, build, running)), now)
+			if log := plan.Status.Attempts[0].Replicas[0].Log; log != nil && log.Stored != nil {
+				t.Errorf("%s, and a log is waited for: %+v", why, log.Stored)
+			}
+			if !slices.Contains(plan.DeletePods, pod.Name) {
+				t.Errorf("%s, and what ships nothing stays", why)
+			}
 		}
 	})
 }

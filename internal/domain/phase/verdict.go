@@ -130,7 +130,7 @@ func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminate
 // blameDisk makes the eviction of a Pod that wrote more than it may the build's own failure. That the node's disk is full is none.
 func blameDisk(pod *corev1.Pod, cause *problem.Problem) {
 	if pod.Status.Reason == "Evicted" && strings.Contains(pod.Status.Message, "exceed") {
-		cause.Class = v1alpha1.FailureUser
+		cause.Class, cause.Reason = v1alpha1.FailureUser, v1alpha1.ReasonDiskLimitExceeded
 		cause.Message = strings.TrimRight(cause.Message, ". ") + ". Write less, or ask a cluster admin for a higher ephemeralStorageLimit of the BuilderClass"
 	}
 }

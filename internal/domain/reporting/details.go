@@ -107,6 +107,9 @@ func logs(o Observation, phase *v1alpha1.Phase) (shown string, found []annotatio
 	replicas := attempts[len(attempts)-1].Replicas
 	var parts []string
 	for _, replica := range replicas {
+		if !replica.Started && !authors[replica.Reason] { // then its lines are the agent's own, of git and of servers
+			continue
+		}
 		if replica.FailureClass == "" || replica.Log == nil || text.Lines(replica.Log.Tail) == "" || len(parts) == maxLogs {
 			continue
 		}

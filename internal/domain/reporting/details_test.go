@@ -19,7 +19,7 @@ func failedWith(tails ...string) reporting.Observation {
 	o := seen(says(entry("BUILD", 0, v1alpha1.PhaseFailed), "ci.sh exited with code 1"))
 	attempt := v1alpha1.AttemptStatus{Number: 1}
 	for i, tail := range tails {
-		replica := v1alpha1.ReplicaStatus{Index: int32(i), Log: &v1alpha1.LogStatus{Tail: tail}}
+		replica := v1alpha1.ReplicaStatus{Index: int32(i), Started: true, Log: &v1alpha1.LogStatus{Tail: tail}}
 		if tail == "" {
 			replica.Log.Tail = "a.go:1:1: of no interest"
 		} else {
@@ -45,6 +45,10 @@ func TestWhatACheckRunShowsBeyondItsStatus(t *testing.T) {
 		{Role: "api", Kind: "StatefulSet", Name: "api-1", Result: v1alpha1.ReceiptFailed, Message: "`@all`\nno"},
 	}}}
 	crowd := failedWith(strings.Split(strings.Repeat("x ", 10), " ")[:10]...)
+	unfetched := failedWith("fatal: unable to access 'https://github.example.com/a/b/': could not resolve proxy: proxy.internal")
+	unfetched.Phases["r-build"].Status.Attempts[1].Replicas[0].Started = false
+	unfetched.Phases["r-build"].Status.Attempts[1].Replicas[0].Reason = string(contract.ReasonCheckoutFailed)
+	unfetched.Phases["r-build"].Status.Conditions[0].Reason = string(contract.ReasonCheckoutFailed)
 	for name, c := range map[string]struct {
 		o       reporting.Observation
 		context string
@@ -66,6 +70,8 @@ func TestWhatACheckRunShowsBeyondItsStatus(t *testing.T) {
 		"not of too many": {crowd, "BUILD", reporting.Details{ID: "uid-of-r/BUILD",
 			Summary: "Phase `BUILD` of run `r` in tenant `t`: **Failed**\n\n```text\nci.sh exited with code 1\n```\n" + all,
 			Text:    logsOf(8)}},
+		"nothing that git said": {unfetched, "BUILD", reporting.Details{ID: "uid-of-r/BUILD",
+			Summary: "Phase `BUILD` of run `r` in tenant `t`: **Failed**\n\n```text\nCheckoutFailed: the commit could not be fetched\n```\n" + all}},
 		"nothing of one that is gone": {seen(entry("BUILD", 0, v1alpha1.PhaseFailed)), "BUILD",
 			reporting.Details{ID: "uid-of-r/BUILD", Summary: "Phase `BUILD` of run `r` in tenant `t`: **Failed**\n" + all}},
 		"that it could begin": {seen(entry("BUILD", 0, v1alpha1.PhaseRunning)), "(config)",

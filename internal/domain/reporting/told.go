@@ -67,6 +67,8 @@ var kinds = map[string]string{
 	v1alpha1.ReasonNameConflict:                 "somebody else's object is in the way",
 	v1alpha1.ReasonWaitingForQuota:              "the tenant's quota has no room",
 	v1alpha1.ReasonPodRejected:                  "the cluster does not take its Pod",
+	v1alpha1.ReasonPhaseRejected:                "the cluster does not take what its workflow asks for",
+	v1alpha1.ReasonDiskLimitExceeded:            "it wrote more to the disk of its node than it may",
 	v1alpha1.ReasonPodGone:                      "its Pod was deleted",
 	v1alpha1.ReasonPodFailed:                    "its Pod failed",
 	v1alpha1.ReasonPhaseGone:                    "a phase before it was deleted",
