@@ -19,6 +19,8 @@ const (
 	// then thousands of objects, not a hundred thousand.
 	growBelow = 256 << 10
 	growFor   = 10 * time.Second
+	// growEvery is how often an object may be written: GCS refuses more.
+	growEvery = time.Second
 	// lockTimeout is how long a write waits for another one of the same log.
 	lockTimeout = 15 * time.Second
 )
@@ -136,7 +138,7 @@ func (s *Store) store(ctx context.Context, log Log, e *entry, from io.Reader) er
 	now := s.clock.Now()
 	t := e.tail
 	e.known, e.tail = false, tail{} // until it is clear how this ends
-	if t.key != "" && t.size < growBelow && now.Sub(t.since) < growFor {
+	if t.key != "" && t.size < growBelow && now.Sub(t.since) < growFor && now.Sub(t.written) >= growEvery {
 		before, err := s.read(ctx, t)
 		if err != nil {
 			return err
@@ -149,14 +151,14 @@ func (s *Store) store(ctx context.Context, log Log, e *entry, from io.Reader) er
 	if err != nil {
 		return err
 	}
-	t.size = n
+	t.size, t.written = n, s.clock.Now()
 	e.known, e.tail, e.state.Bytes = true, t, t.offset+n
 	return nil
 }
 
 // read returns all of a tail.
 func (s *Store) read(ctx context.Context, t tail) ([]byte, error) {
-	r, err := s.bucket.NewRangeReader(ctx, t.key, 0, t.size, nil)
+	r, err := s.bucket.open(ctx, t.key, 0, t.size)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,9 @@ package logstore
 
 import (
 	"context"
+	"errors"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -46,12 +48,10 @@ func (s *Sweeper) Run(ctx context.Context) {
 // Sweep looks through all logs once. It goes on where it fails for one log, and returns the first error. Whatever is left over is found
 // the next time.
 func (s *Sweeper) Sweep(ctx context.Context) error {
-	var first error
-	note := func(err error) {
-		if first == nil {
-			first = err
-		}
+	if s.Store.bucket.dir == "" {
+		return s.logs(ctx, "") // each list costs, and this is the fewest
 	}
+	var first error // a long list of files is slow: each of its pages begins with the first file
 	for namespace, err := range s.Store.bucket.list(ctx, "", "/") {
 		if err != nil {
 			return err
@@ -60,44 +60,77 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 			continue
 		}
 		for pod, err := range s.Store.bucket.list(ctx, namespace.Key, "/") {
-			if err != nil {
-				note(err)
-				break
+			if err == nil && pod.IsDir {
+				err = s.logs(ctx, pod.Key)
 			}
-			if pod.IsDir {
-				note(s.pod(ctx, pod.Key))
+			if first == nil {
+				first = err
 			}
 		}
 	}
 	return first
 }
 
-// pod looks through the logs of a Pod's name.
-func (s *Sweeper) pod(ctx context.Context, prefix string) error {
-	newest := map[string]time.Time{} // by UID; of one name there are few
-	for o, err := range s.Store.bucket.objects(ctx, prefix) {
-		if err != nil {
-			return err
-		}
-		if o.uid != "" && o.stored.After(newest[o.uid]) {
-			newest[o.uid] = o.stored
+// found is what the objects of one log tell.
+type found struct {
+	folder string // that their keys are in
+	newest time.Time
+	stray  time.Time // the oldest stray's; zero: there is none
+}
+
+// logs looks through the logs whose keys begin with a prefix.
+func (s *Sweeper) logs(ctx context.Context, prefix string) error {
+	var first error
+	var log found
+	judge := func() {
+		if err := s.judge(ctx, log); first == nil {
+			first = err
 		}
 	}
-	now := s.Store.clock.Now()
-	for uid, last := range newest {
-		age := now.Sub(last)
-		old := s.Keep > 0 && age > s.Keep
-		removed, err := s.remove(ctx, prefix+uid+"/", func(o object) bool {
-			return (old && now.Sub(o.stored) > s.Keep) || (o.kind == stray && now.Sub(o.stored) > strayAge)
-		})
+	for o, err := range s.Store.bucket.objects(ctx, prefix) {
 		if err != nil {
-			return err
+			judge()
+			return errors.Join(first, err)
 		}
-		if old && removed > 0 {
-			s.Metrics.deleted.Inc()
-			s.Store.bucket.prune(prefix + uid)
-			s.Log.V(1).Info("a log was removed", "log", prefix+uid, "age", age.String())
+		if o.uid == "" {
+			continue // no log's
 		}
+		if folder := path.Dir(o.key); folder != log.folder {
+			judge()
+			log = found{folder: folder}
+		}
+		if o.stored.After(log.newest) {
+			log.newest = o.stored
+		}
+		if o.kind == stray && (log.stray.IsZero() || o.stored.Before(log.stray)) {
+			log.stray = o.stored
+		}
+	}
+	judge()
+	return first
+}
+
+// judge removes a log that is old, or what is astray in it.
+func (s *Sweeper) judge(ctx context.Context, log found) error {
+	if log.folder == "" {
+		return nil
+	}
+	now := s.Store.clock.Now()
+	age := now.Sub(log.newest)
+	old := s.Keep > 0 && age > s.Keep
+	if !old && (log.stray.IsZero() || now.Sub(log.stray) <= strayAge) {
+		return nil
+	}
+	removed, err := s.remove(ctx, log.folder+"/", func(o object) bool {
+		return (old && now.Sub(o.stored) > s.Keep) || (o.kind == stray && now.Sub(o.stored) > strayAge)
+	})
+	if err != nil {
+		return err
+	}
+	if old && removed > 0 {
+		s.Metrics.deleted.Inc()
+		s.Store.bucket.prune(log.folder)
+		s.Log.V(1).Info("a log was removed", "log", log.folder, "age", age.String())
 	}
 	return nil
 }
