@@ -121,6 +121,14 @@ type BuilderClassSpec struct {
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
+	// agentResources of each container of builder Pods that is Katkit's own (checkout, log, and agent, which copies the agent), in place of
+	// those that Katkit gives it: for a LimitRange or a ResourceQuota that asks for others. What is absent stays as it is: of memory checkout
+	// and agent request 16Mi and have a limit of 2Gi, log requests 32Mi and has 128Mi; log requests 10m of CPU, and may write 1280Mi to its node's disk.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="agentResources has requests and limits alone"
+	// +kubebuilder:validation:XValidation:rule="['cpu', 'memory', 'ephemeral-storage'].all(r, !has(self.requests) || !has(self.limits) || !(r in self.requests) || !(r in self.limits) || quantity(string(self.requests[r])).compareTo(quantity(string(self.limits[r]))) <= 0)",message="agentResources requests no more than it limits"
+	AgentResources *corev1.ResourceRequirements `json:"agentResources,omitempty"`
+
 	// ephemeralStorageLimit caps what a builder Pod may write to its node's disk: the checkout, the containers' own files and
 	// logs. A link that asks for more gets this. 20Gi when absent.
 	// +optional

@@ -24,17 +24,6 @@ const (
 	ApprovalManual ApprovalMode = "Manual"
 )
 
-// Fleet is the group of hosts that builder Pods run on.
-// +kubebuilder:validation:Enum=Builder;Tenant
-type Fleet string
-
-const (
-	// FleetBuilder is the hosts that the BuilderClass selects.
-	FleetBuilder Fleet = "Builder"
-	// FleetTenant is the tenant's own hosts: those of the BuilderClass's tenantFleet, else those of the tenant's service.
-	FleetTenant Fleet = "Tenant"
-)
-
 // EnvVar is one variable for ci.sh.
 type EnvVar struct {
 	// name of the variable. Katkit's own variables win over one of the same name.
@@ -113,15 +102,6 @@ type ObjectName struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
-}
-
-// RetrySpec says what is tried again by itself.
-type RetrySpec struct {
-	// onInfra lets an execution phase be tried again, up to 3 attempts in all, when the cluster failed it (class Infra: node
-	// lost, Pod evicted or deleted) after its ci.sh had started. ci.sh has to bear being run twice. Without it only an
-	// attempt whose ci.sh had not started is tried again.
-	// +optional
-	OnInfra bool `json:"onInfra,omitempty"`
 }
 
 // Output is a variable that ci.sh left for later phases in the file $KATKIT_OUTPUT.

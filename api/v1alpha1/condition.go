@@ -57,6 +57,8 @@ const (
 	ReasonBuilderClassNotAllowed = "BuilderClassNotAllowed"
 	// ReasonImageNotAllowed: the BuilderClass does not allow a builder image that the link or the workflow brings.
 	ReasonImageNotAllowed = "ImageNotAllowed"
+	// ReasonAllocationTagNotAllowed: the AllocationTags of a phase ask for other hosts than those that its builder Pods may run on.
+	ReasonAllocationTagNotAllowed = "AllocationTagNotAllowed"
 	// ReasonServiceAccountNotAllowed: the ServiceAccount that builder Pods shall have is not there, or not for them.
 	ReasonServiceAccountNotAllowed = "ServiceAccountNotAllowed"
 
@@ -124,6 +126,8 @@ const (
 	ReasonPodGone = "PodGone"
 	// ReasonPodFailed: the builder Pod ended without the agent's word (evicted, node lost, agent killed).
 	ReasonPodFailed = "PodFailed"
+	// ReasonOutOfMemory: ci.sh, or the node below it, ran out of memory. It is the kubelet's word.
+	ReasonOutOfMemory = "OOMKilled"
 	// ReasonLogIncomplete: the log store has not got all of a builder Pod's log. It is an event's reason alone.
 	ReasonLogIncomplete = "LogIncomplete"
 	// ReasonTimedOut: the phase took longer than its timeout.

@@ -98,6 +98,10 @@ type ExecutionSpec struct {
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
+	// agentResources of each container that is Katkit's own, in place of those that Katkit gives it.
+	// +optional
+	AgentResources *corev1.ResourceRequirements `json:"agentResources,omitempty"`
+
 	// Scheduling of the builder Pods.
 	Scheduling `json:",inline"`
 

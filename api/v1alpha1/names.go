@@ -84,6 +84,9 @@ const (
 	SecretKeyAppPrivateKey     = "githubAppPrivateKey"
 )
 
+// ConfigMapKeyLog is the key, in a ConfigMap that a Phase's status names, of the end of a builder Pod's log.
+const ConfigMapKeyLog = "log"
+
 // SecretTypeCloneCredential is the type of the Secrets that Katkit makes for the builder Pods of a link with a GitHub App: each
 // holds, under SecretKeyToken, a token of an hour that can read the repository's contents.
 const SecretTypeCloneCredential = "katkit.dev/clone-credential"

@@ -5,8 +5,8 @@
 package v1alpha1
 
 import (
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -119,7 +119,7 @@ func (in *BuilderClassSpec) DeepCopyInto(out *BuilderClassSpec) {
 	*out = *in
 	if in.NamespaceSelector != nil {
 		in, out := &in.NamespaceSelector, &out.NamespaceSelector
-		*out = new(v1.LabelSelector)
+		*out = new(metav1.LabelSelector)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.AllowedImages != nil {
@@ -155,7 +155,12 @@ func (in *BuilderClassSpec) DeepCopyInto(out *BuilderClassSpec) {
 	}
 	if in.Resources != nil {
 		in, out := &in.Resources, &out.Resources
-		*out = new(corev1.ResourceRequirements)
+		*out = new(v1.ResourceRequirements)
+		(*in).DeepCopyInto(*out)
+	}
+	if in.AgentResources != nil {
+		in, out := &in.AgentResources, &out.AgentResources
+		*out = new(v1.ResourceRequirements)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.EphemeralStorageLimit != nil {
@@ -166,22 +171,22 @@ func (in *BuilderClassSpec) DeepCopyInto(out *BuilderClassSpec) {
 	out.Retry = in.Retry
 	if in.MaxTimeout != nil {
 		in, out := &in.MaxTimeout, &out.MaxTimeout
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 	if in.MaxUnscheduledTimeout != nil {
 		in, out := &in.MaxUnscheduledTimeout, &out.MaxUnscheduledTimeout
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 	if in.MaxQueueTimeout != nil {
 		in, out := &in.MaxQueueTimeout, &out.MaxQueueTimeout
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 	if in.MaxRunTimeout != nil {
 		in, out := &in.MaxRunTimeout, &out.MaxRunTimeout
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 }
@@ -240,22 +245,22 @@ func (in *BuilderSpec) DeepCopyInto(out *BuilderSpec) {
 	}
 	if in.Resources != nil {
 		in, out := &in.Resources, &out.Resources
-		*out = new(corev1.ResourceRequirements)
+		*out = new(v1.ResourceRequirements)
 		(*in).DeepCopyInto(*out)
 	}
 	if in.Timeout != nil {
 		in, out := &in.Timeout, &out.Timeout
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 	if in.UnscheduledTimeout != nil {
 		in, out := &in.UnscheduledTimeout, &out.UnscheduledTimeout
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 	if in.QueueTimeout != nil {
 		in, out := &in.QueueTimeout, &out.QueueTimeout
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 	if in.Retry != nil {
@@ -358,7 +363,7 @@ func (in *CIRunSpec) DeepCopyInto(out *CIRunSpec) {
 	}
 	if in.Timeout != nil {
 		in, out := &in.Timeout, &out.Timeout
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 }
@@ -378,7 +383,7 @@ func (in *CIRunStatus) DeepCopyInto(out *CIRunStatus) {
 	*out = *in
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]v1.Condition, len(*in))
+		*out = make([]metav1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -390,7 +395,7 @@ func (in *CIRunStatus) DeepCopyInto(out *CIRunStatus) {
 	}
 	if in.Timeout != nil {
 		in, out := &in.Timeout, &out.Timeout
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 	if in.Stop != nil {
@@ -647,7 +652,7 @@ func (in *ExecutionSpec) DeepCopyInto(out *ExecutionSpec) {
 	}
 	if in.UnscheduledTimeout != nil {
 		in, out := &in.UnscheduledTimeout, &out.UnscheduledTimeout
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 	if in.CarriedOutputs != nil {
@@ -657,7 +662,12 @@ func (in *ExecutionSpec) DeepCopyInto(out *ExecutionSpec) {
 	}
 	if in.Resources != nil {
 		in, out := &in.Resources, &out.Resources
-		*out = new(corev1.ResourceRequirements)
+		*out = new(v1.ResourceRequirements)
+		(*in).DeepCopyInto(*out)
+	}
+	if in.AgentResources != nil {
+		in, out := &in.AgentResources, &out.AgentResources
+		*out = new(v1.ResourceRequirements)
 		(*in).DeepCopyInto(*out)
 	}
 	in.Scheduling.DeepCopyInto(&out.Scheduling)
@@ -839,7 +849,7 @@ func (in *PhaseSpec) DeepCopyInto(out *PhaseSpec) {
 	out.Timeout = in.Timeout
 	if in.QueueTimeout != nil {
 		in, out := &in.QueueTimeout, &out.QueueTimeout
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 	if in.Execution != nil {
@@ -869,7 +879,7 @@ func (in *PhaseStatus) DeepCopyInto(out *PhaseStatus) {
 	*out = *in
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]v1.Condition, len(*in))
+		*out = make([]metav1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
@@ -1128,7 +1138,7 @@ func (in *RetentionSpec) DeepCopyInto(out *RetentionSpec) {
 	}
 	if in.TTL != nil {
 		in, out := &in.TTL, &out.TTL
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 }
@@ -1209,14 +1219,14 @@ func (in *Scheduling) DeepCopyInto(out *Scheduling) {
 	}
 	if in.Tolerations != nil {
 		in, out := &in.Tolerations, &out.Tolerations
-		*out = make([]corev1.Toleration, len(*in))
+		*out = make([]v1.Toleration, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
 	if in.Affinity != nil {
 		in, out := &in.Affinity, &out.Affinity
-		*out = new(corev1.Affinity)
+		*out = new(v1.Affinity)
 		(*in).DeepCopyInto(*out)
 	}
 }
@@ -1373,7 +1383,7 @@ func (in *TenantRepoLinkSpec) DeepCopyInto(out *TenantRepoLinkSpec) {
 	in.Retention.DeepCopyInto(&out.Retention)
 	if in.PollInterval != nil {
 		in, out := &in.PollInterval, &out.PollInterval
-		*out = new(v1.Duration)
+		*out = new(metav1.Duration)
 		**out = **in
 	}
 }
@@ -1393,7 +1403,7 @@ func (in *TenantRepoLinkStatus) DeepCopyInto(out *TenantRepoLinkStatus) {
 	*out = *in
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
-		*out = make([]v1.Condition, len(*in))
+		*out = make([]metav1.Condition, len(*in))
 		for i := range *in {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}

@@ -1,5 +1,5 @@
 // katkit-agent runs in the containers of a builder Pod: `katkit-agent checkout` fetches the commit, `katkit-agent exec` runs its
-// ci.sh, `katkit-agent ship` brings the log to the log store. See package agent.
+// ci.sh, `katkit-agent ship` brings the log to the log store, `katkit-agent install` copies the agent. See package agent.
 package main
 
 import (

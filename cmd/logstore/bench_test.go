@@ -63,7 +63,7 @@ func measure(b *testing.B, empty func(*testing.B) string) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		request.Header.Set("Authorization", "Bearer "+pod)
+		request.Header.Set("Authorization", "Bearer "+tokenOf(namespace, pod))
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			b.Fatal(err)
@@ -106,7 +106,8 @@ func measure(b *testing.B, empty func(*testing.B) string) {
 			var writers errgroup.Group
 			for i := range 64 {
 				writers.Go(func() error {
-					_, err := s.putTo(b.Context(), fmt.Sprintf("%s%d", pod, i), offset, false, bytes.NewReader(large))
+					tenant := fmt.Sprintf("%s-%d", namespace, i%8) // which has an eighth of the places
+					_, err := s.putTo(b.Context(), tenant, fmt.Sprintf("%s%d", pod, i), offset, false, bytes.NewReader(large))
 					return err
 				})
 			}

@@ -44,8 +44,9 @@ func parse(args []string) (settings, zap.Options, error) {
 	flags.StringVar(&s.CertFile, "tls-cert-file", "", "certificate to serve logs with, in PEM, read again when it changes; none: plain HTTP")
 	flags.StringVar(&s.KeyFile, "tls-key-file", "", "key of the certificate, in PEM")
 	flags.DurationVar(&s.Retention, "retention", 720*time.Hour, "how long a log is kept after its newest byte, 1h at least; 0: for ever")
-	flags.Int64Var(&s.MaxLogBytes, "max-log-bytes", 10<<30, "bytes of the longest log that is taken")
-	flags.IntVar(&s.MaxWrites, "max-writes", 64, "writes at once; in a bucket that is no folder each may need 16 MiB of memory")
+	flags.Int64Var(&s.Limits.LogBytes, "max-log-bytes", 10<<30, "bytes of the longest log that is taken")
+	flags.Int64Var(&s.Limits.NamespaceBytes, "max-namespace-bytes", 20<<30, "bytes that all logs of a namespace have together at most; 0: any number")
+	flags.IntVar(&s.MaxWrites, "max-writes", 64, "writes at once, of which a namespace has an eighth; in a bucket that is no folder each may need 16 MiB of memory")
 	flags.StringVar(&s.probes, "health-probe-bind-address", ":8081", "address to serve /healthz and /readyz at")
 	flags.StringVar(&s.metrics, "metrics-bind-address", "0", "address to serve metrics at, such as :8082; 0: nowhere")
 	logging.BindFlags(flags)
@@ -59,8 +60,10 @@ func parse(args []string) (settings, zap.Options, error) {
 		return s, logging, errors.New("--bucket is missing: name where logs are to be stored, such as file:///var/lib/katkit/logs")
 	case s.Retention != 0 && s.Retention < time.Hour:
 		return s, logging, fmt.Errorf("--retention=%s is less than an hour, which a build may be silent for; 0 keeps logs for ever", s.Retention)
-	case s.MaxLogBytes < 1 || s.MaxWrites < 1:
+	case s.Limits.LogBytes < 1 || s.MaxWrites < 1:
 		return s, logging, errors.New("--max-log-bytes and --max-writes are 1 at least")
+	case s.Limits.NamespaceBytes < 0:
+		return s, logging, errors.New("--max-namespace-bytes is a number of bytes, or 0 for any")
 	case (s.CertFile == "") != (s.KeyFile == ""):
 		return s, logging, errors.New("--tls-cert-file and --tls-key-file go together")
 	}

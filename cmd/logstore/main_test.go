@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -37,6 +38,8 @@ func TestFlags(t *testing.T) {
 		"logs of half an hour":  {"--bucket=mem:// --retention=30m", "less than an hour"},
 		"a key without a cert":  {"--bucket=mem:// --tls-key-file=x", "go together"},
 		"no byte":               {"--bucket=mem:// --max-log-bytes=0", "1 at least"},
+		"fewer than no byte":    {"--bucket=mem:// --max-namespace-bytes=-1", "a number of bytes"},
+		"any number of bytes":   {"--bucket=mem:// --max-namespace-bytes=0", ""},
 		"logs that are kept":    {"--bucket=mem:// --retention=0", ""},
 		"logs of S3":            {"--bucket=s3://logs?region=eu-central-1&prefix=katkit/", ""},
 		"a retention in months": {"--bucket=mem:// --retention=3months", "invalid value"},
@@ -55,9 +58,38 @@ const (
 	podUID           = types.UID("8b1e7f6c-0000-4000-8000-000000000001")
 )
 
-var podNames = regexp.MustCompile(regexp.QuoteMeta(pod) + `\d*`)
+// tokenOf is a token that says of itself that it is a Pod's. Nobody asks who signed it but the API server.
+func tokenOf(namespace, pod string) string {
+	return "e30." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil,
+		`{"iss":"https://kubernetes.default.svc","aud":[%q],"kubernetes.io":{"namespace":%q,"pod":{"name":%q,"uid":%q}}}`,
+		contract.LogAudience, namespace, pod, podUID)) + ".e30"
+}
 
-// apiServer answers every review with yes, and returns a kubeconfig. A token is the name of its Pod.
+var tokens = regexp.MustCompile(`e30\.([\w-]+)\.e30`)
+
+// userOf is who bears the token that a review is about, as the token says.
+func userOf(review io.Reader) authenticationv1.UserInfo {
+	asked, _ := io.ReadAll(review) // whatever it is encoded as
+	var said struct {
+		Kubernetes struct {
+			Namespace string
+			Pod       struct{ Name, UID string }
+		} `json:"kubernetes.io"`
+	}
+	if found := tokens.FindSubmatch(asked); found != nil {
+		claims, _ := base64.RawURLEncoding.DecodeString(string(found[1]))
+		_ = json.Unmarshal(claims, &said)
+	}
+	bound := said.Kubernetes
+	return authenticationv1.UserInfo{
+		Username: "system:serviceaccount:" + bound.Namespace + ":default",
+		Extra: map[string]authenticationv1.ExtraValue{
+			"authentication.kubernetes.io/pod-name": {bound.Pod.Name}, "authentication.kubernetes.io/pod-uid": {bound.Pod.UID},
+		},
+	}
+}
+
+// apiServer answers every review with yes, and returns a kubeconfig.
 func apiServer(tb testing.TB) string {
 	tb.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -67,15 +99,9 @@ func apiServer(tb testing.TB) string {
 			Status:   authorizationv1.SubjectAccessReviewStatus{Allowed: true},
 		}
 		if strings.HasSuffix(r.URL.Path, "tokenreviews") {
-			asked, _ := io.ReadAll(r.Body) // whatever it is encoded as
 			answer = authenticationv1.TokenReview{
 				TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "TokenReview"},
-				Status: authenticationv1.TokenReviewStatus{
-					Authenticated: true, Audiences: []string{contract.LogAudience},
-					User: authenticationv1.UserInfo{Username: "system:serviceaccount:" + namespace + ":default", Extra: map[string]authenticationv1.ExtraValue{
-						"authentication.kubernetes.io/pod-name": {string(podNames.Find(asked))}, "authentication.kubernetes.io/pod-uid": {string(podUID)},
-					}},
-				},
+				Status:   authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: []string{contract.LogAudience}, User: userOf(r.Body)},
 			}
 		}
 		_ = json.NewEncoder(w).Encode(answer)
@@ -166,7 +192,7 @@ func (s *store) end(signal syscall.Signal) error {
 }
 
 func (s *store) send(ctx context.Context, method, path string, body io.Reader) (int, []byte, error) {
-	return s.sendAs(ctx, pod, method, path, body)
+	return s.sendAs(ctx, tokenOf(namespace, pod), method, path, body)
 }
 
 func (s *store) sendAs(ctx context.Context, token, method, path string, body io.Reader) (int, []byte, error) {
@@ -185,11 +211,12 @@ func (s *store) sendAs(ctx context.Context, token, method, path string, body io.
 }
 
 func (s *store) put(ctx context.Context, offset int64, complete bool, body io.Reader) (contract.LogState, error) {
-	return s.putTo(ctx, pod, offset, complete, body)
+	return s.putTo(ctx, namespace, pod, offset, complete, body)
 }
 
-func (s *store) putTo(ctx context.Context, pod string, offset int64, complete bool, body io.Reader) (state contract.LogState, err error) {
-	status, answer, err := s.sendAs(ctx, pod, http.MethodPut, fmt.Sprintf("%s?offset=%d&complete=%v", contract.LogPath(namespace, pod), offset, complete), body)
+func (s *store) putTo(ctx context.Context, namespace, pod string, offset int64, complete bool, body io.Reader) (state contract.LogState, err error) {
+	path := fmt.Sprintf("%s?offset=%d&complete=%v", contract.LogPath(namespace, pod), offset, complete)
+	status, answer, err := s.sendAs(ctx, tokenOf(namespace, pod), http.MethodPut, path, body)
 	if err != nil {
 		return state, err
 	}

@@ -27,7 +27,7 @@ import (
 
 const usage = `localkube runs a real Kubernetes as processes of this machine.
 
-  localkube up [--network A.B.0.0/16] [--audit-log FILE|off]
+  localkube up [--network A.B.0.0/16] [--audit-log FILE|off] [--network-policy on|off]
                                  start the cluster, or repair it
   localkube down [--purge]       end it; --purge forgets its state too
   localkube status [-o env]      what runs; exit code 0 when all of it does
@@ -98,6 +98,7 @@ func up(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	var o cluster.Options
 	flags.StringVar(&o.Network, "network", "", "")
 	flags.StringVar(&o.AuditLog, "audit-log", "", "")
+	policy := flags.String("network-policy", "", "")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
@@ -112,11 +113,10 @@ func up(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	if err := debian.Ensure(ctx, out, debian.Cluster); err != nil {
 		return err
 	}
-	builder, err := build.NewBuilder(out)
-	if err != nil {
+	if o.Programs, err = built(ctx, out, build.Binaries, build.All()...); err != nil {
 		return err
 	}
-	if o.Programs, err = builder.Ensure(ctx, build.All()); err != nil {
+	if o.Enforcer, err = enforcer(ctx, out, *policy, c.Enforces()); err != nil {
 		return err
 	}
 	if err := c.Up(ctx, o); err != nil {
@@ -124,6 +124,31 @@ func up(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	}
 	fmt.Printf("The cluster is up. Use it with:\n\n  export KUBECONFIG=%s PATH=%s:$PATH\n  kubectl get pods -A\n", c.Kubeconfig(), o.Programs)
 	return nil
+}
+
+// enforcer gives what is to enforce NetworkPolicies from now on, as [cluster.Options] take it; before tells whether something did.
+func enforcer(ctx context.Context, out *progress.Printer, policy string, before bool) (string, error) {
+	switch {
+	case policy == "off":
+		return "off", nil
+	case policy == "" && !before:
+		return "", nil
+	case policy != "" && policy != "on":
+		return "", fmt.Errorf("--network-policy %q: it is on or off", policy)
+	}
+	if err := debian.Ensure(ctx, out, debian.NetworkPolicy); err != nil {
+		return "", err
+	}
+	return built(ctx, out, build.NetworkPolicy, build.Enforcer)
+}
+
+// built builds what is missing of the programs of a folder, and returns where they are.
+func built(ctx context.Context, out *progress.Printer, folder string, programs ...build.Program) (string, error) {
+	builder, err := build.NewBuilder(folder, out)
+	if err != nil {
+		return "", err
+	}
+	return builder.Ensure(ctx, programs)
 }
 
 func down(ctx context.Context, flags *flag.FlagSet, args []string) error {
@@ -197,11 +222,7 @@ func assets(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	builder, err := build.NewBuilder(progress.New(os.Stderr))
-	if err != nil {
-		return err
-	}
-	dir, err := builder.Ensure(ctx, []build.Program{build.Kube})
+	dir, err := built(ctx, progress.New(os.Stderr), build.Binaries, build.Kube)
 	if err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func TestMainTellsHowItIsUsed(t *testing.T) {
 			t.Errorf("%v: exit code %d", args, code)
 		}
 	}
-	if !bytes.Contains(stderr.Bytes(), []byte("usage: katkit-agent checkout|exec|ship|install DIR")) {
+	if !bytes.Contains(stderr.Bytes(), []byte("usage: katkit-agent checkout|checkout ship|exec|ship|install DIR")) {
 		t.Errorf("stderr: %s", stderr.String())
 	}
 }

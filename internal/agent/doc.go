@@ -1,5 +1,5 @@
 // Package agent is what runs in the containers of a builder Pod: Checkout fetches one commit, Exec runs its ci.sh, Ship brings
-// the log to the log store. cmd/agent calls it.
+// the log to the log store, Install copies the agent to where the build container finds it. cmd/agent calls it.
 //
 //	container checkout            folder both share         container build
 //	------------------            -----------------         ---------------
@@ -10,10 +10,11 @@
 //	       v                                                       v
 //	termination message                                     termination message
 //
-// Where there is a log store, another folder is shared:
+// Where there is a log store, another folder is shared, and the container that checks out goes on with it (beside a builder image
+// that brings its own agent it is a container log):
 //
-//	container build                folder                   container log
-//	---------------                ------                   -------------
+//	container build                folder                   container checkout
+//	---------------                ------                   ------------------
 //	Exec holds the lock of    -->  writer              -->  free: Exec has gone, the log has ended
 //	stdout, the same bytes    -->  part-0, part-1 …    -->  PUT to the store, removed once stored
 //	Exec comes to its end     -->  end

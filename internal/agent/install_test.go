@@ -31,14 +31,14 @@ func TestInstallCopiesTheAgent(t *testing.T) {
 
 func TestAnAgentOfAnotherVersionTakesNoPart(t *testing.T) {
 	base := workspace(t, map[string]string{"ci.sh": "echo \"built ${KATKIT_CONTRACT-}\"\n"})
-	for _, needed := range []string{"2", "0", ""} {
+	for _, needed := range []string{"1", "0", ""} {
 		a := startAgent(t, contract.ExecCommand, base, contract.VarContract+"="+needed)
-		a.wantFailure(contract.ClassConfig, contract.ReasonAgentMismatch, "version 1", "version "+needed)
+		a.wantFailure(contract.ClassConfig, contract.ReasonAgentMismatch, "version 2", "version "+needed)
 		if strings.Contains(a.log.String(), "built") {
 			t.Error("ci.sh ran")
 		}
 	}
-	a := startAgent(t, contract.ExecCommand, base, contract.VarContract+"=1")
+	a := startAgent(t, contract.ExecCommand, base, contract.VarContract+"=2")
 	a.wantSuccess()
 	if got := a.log.String(); got != "built \n" {
 		t.Errorf("ci.sh saw %q", got)
@@ -73,7 +73,7 @@ func TestAnyUserCanBuild(t *testing.T) {
 	if err := os.Remove(pathsIn(base).Termination); err != nil { // each container has its own
 		t.Fatal(err)
 	}
-	build := as(12345, contract.ExecCommand, "KATKIT_CONTRACT=1")
+	build := as(12345, contract.ExecCommand, "KATKIT_CONTRACT=2")
 	r := build.wantSuccess()
 	if len(r.Outputs) != 1 || build.log.String() != "?? built\n" {
 		t.Errorf("outputs %v, log %q", r.Outputs, build.log.String())

@@ -83,15 +83,6 @@ func newLogStore(address, ca, token, namespace, pod string) (*logStore, error) {
 	}, nil
 }
 
-// state asks what is stored.
-func (s *logStore) state(ctx context.Context) (contract.LogState, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, http.NoBody)
-	if err != nil {
-		return contract.LogState{}, err
-	}
-	return s.do(request)
-}
-
 // put sends the bytes of the log from an offset on, and with complete says that nothing follows. It returns what is stored then,
 // which is where to go on, also where the store wanted to go on from elsewhere (409).
 func (s *logStore) put(ctx context.Context, offset int64, content *io.SectionReader, complete bool) (contract.LogState, error) {

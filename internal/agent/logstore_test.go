@@ -28,6 +28,7 @@ type fakeLogStore struct {
 
 	// most bytes of a log, and of a request; 0: any number.
 	most, mostAtOnce int
+	strict           bool // there is no room for last words
 }
 
 func tooMuch(limit, bytes int) bool { return limit > 0 && bytes > limit }
@@ -99,7 +100,9 @@ func (s *fakeLogStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "oops", http.StatusInternalServerError)
 		return
 	}
-	if offset, _ := strconv.ParseInt(r.URL.Query().Get(contract.LogQueryOffset), 10, 64); tooMuch(s.mostAtOnce, len(body)) || tooMuch(s.most, int(offset)+len(body)) {
+	offset, _ := strconv.ParseInt(r.URL.Query().Get(contract.LogQueryOffset), 10, 64)
+	lastWords := r.URL.Query().Get(contract.LogQueryComplete) == "true" && len(body) <= contract.MaxLastWords && !s.strict
+	if tooMuch(s.mostAtOnce, len(body)) || tooMuch(s.most, int(offset)+len(body)) && len(body) > 0 && !lastWords {
 		http.Error(w, "too much", http.StatusRequestEntityTooLarge)
 		return
 	}
@@ -151,7 +154,7 @@ func (s *fakeLogStore) has() (string, bool) {
 	return string(s.log), s.complete
 }
 
-// env are the variables of the container log, for this store.
+// env are the variables of what ships, for this store.
 func (s *fakeLogStore) env(t *testing.T, paths Paths) []string {
 	t.Helper()
 	if err := os.MkdirAll(paths.Spool, 0o777); err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"katkit.dev/katkit/internal/contract"
@@ -39,6 +40,11 @@ func Main(args []string, paths Paths, stdout, stderr io.Writer) int {
 	switch {
 	case len(args) == 1 && args[0] == contract.CheckoutCommand:
 		return supervise(paths, stdout, stderr, checkout)
+	case slices.Equal(args, []string{contract.CheckoutCommand, contract.ShipCommand}):
+		if code := supervise(paths, stdout, stderr, checkout); code != contract.ExitOK {
+			return code
+		}
+		return ship(paths, stdout)
 	case len(args) == 1 && args[0] == contract.ExecCommand:
 		kept, err := openSpool(paths.Spool)
 		if err != nil {
@@ -51,7 +57,7 @@ func Main(args []string, paths Paths, stdout, stderr io.Writer) int {
 	case len(args) == 2 && args[0] == contract.InstallCommand:
 		return supervise(paths, stdout, stderr, func(_ Paths, log *logWriter) contract.Report { return install(args[1], log) })
 	}
-	fmt.Fprintf(stderr, "usage: katkit-agent %s|%s|%s|%s DIR\nIt runs in a builder Pod that Katkit makes.\n",
+	fmt.Fprintf(stderr, "usage: katkit-agent %[1]s|%[1]s %[3]s|%[2]s|%[3]s|%[4]s DIR\nIt runs in a builder Pod that Katkit makes.\n",
 		contract.CheckoutCommand, contract.ExecCommand, contract.ShipCommand, contract.InstallCommand)
 	return contract.ExitUsage
 }

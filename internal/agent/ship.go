@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -44,7 +45,7 @@ func podPace() pace {
 	return p
 }
 
-// ship brings the log of the container build to the log store, tells in its own log (stdout) what is worth telling, and leaves a
+// ship brings the log of the container build, which begins with the Pod, to the log store, tells in its own log (stdout) what is worth telling, and leaves a
 // contract.LogReport. It returns the exit code.
 func ship(paths Paths, stdout io.Writer) int {
 	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -74,7 +75,12 @@ func shipLog(told context.Context, paths Paths, tell func(string, ...any)) (repo
 		tell("%v", err)
 		return contract.LogReport{Message: err.Error()}
 	}
-	s := &shipper{store: store, log: unsent{dir: paths.Spool}, pace: podPace(), tell: tell}
+	log, err := openUnsent(paths.Spool)
+	if err != nil {
+		tell("%v", err)
+		return contract.LogReport{Message: err.Error()}
+	}
+	s := &shipper{store: store, log: log, pace: podPace(), tell: tell}
 	return s.run(told)
 }
 
@@ -86,9 +92,9 @@ type shipper struct {
 	tell  func(format string, args ...any)
 
 	stored   int64     // bytes of the log that the store has said it has
-	known    bool      // whether it has said so
 	complete bool      // it knows that nothing follows
-	full     bool      // it takes no more than that
+	full     error     // why it takes no more than that; nil: it does
+	wordless bool      // nor a word of that
 	waiting  time.Time // since when bytes wait to be sent; zero while none do
 	deadline time.Time // when it is given up; zero while the log goes on
 	size     int64     // of the next request, pace.most at most; 0 before the first
@@ -105,18 +111,19 @@ func (s *shipper) run(told context.Context) contract.LogReport {
 		for more := true; more; {
 			s.log.scan()
 			s.hurry(told, time.Now())
-			for s.full && s.log.endsBefore(s.log.end()) {
+			for s.full != nil && s.log.endsBefore(s.log.end()) {
 				s.log.drop()
 			}
 			more = s.due(told, time.Now()) && s.send(told)
 		}
 		switch {
-		case s.complete && s.full:
-			return s.giveUp("the log is longer than the log store takes")
+		case s.complete && s.full != nil:
+			s.failure = s.full
+			return s.giveUp("the log store takes no more of the log")
 		case s.complete:
 			s.tell("the log is stored: %d bytes", s.stored)
-			return contract.LogReport{Bytes: s.stored, Complete: true}
-		case told.Err() != nil && !s.log.begun():
+			return contract.LogReport{Bytes: s.stored, Complete: s.log.missing == "", Message: s.log.missing}
+		case told.Err() != nil && !s.log.begun:
 			return contract.LogReport{Message: "there was no log: the container build did not start"}
 		case !s.deadline.IsZero() && time.Now().After(s.deadline):
 			return s.giveUp("there is no more time to bring the log to the store")
@@ -163,11 +170,11 @@ func (s *shipper) due(told context.Context, now time.Time) bool {
 		s.waiting = now
 	}
 	switch {
-	case s.complete || !s.log.begun() || now.Before(s.next):
+	case s.complete || !s.log.begun || now.Before(s.next):
 		return false
-	case s.full:
+	case s.full != nil:
 		return s.log.ended
-	case !s.known || s.log.ended || pending >= s.pace.enough:
+	case s.log.ended || pending >= s.pace.enough:
 		return true
 	}
 	return pending > 0 && (told.Err() != nil || now.Sub(s.waiting) >= s.pace.gather)
@@ -178,7 +185,7 @@ func (s *shipper) send(told context.Context) bool {
 	ctx, cancel := s.requestContext(told)
 	defer cancel()
 	state, err := s.request(ctx)
-	if tooMuch, is := errors.AsType[*storeRefusal](err); is && tooMuch.status == http.StatusRequestEntityTooLarge && !s.full {
+	if tooMuch, is := errors.AsType[*storeRefusal](err); is && tooMuch.status == http.StatusRequestEntityTooLarge && !s.wordless {
 		s.takeLess(tooMuch)
 		return true
 	}
@@ -186,41 +193,55 @@ func (s *shipper) send(told context.Context) bool {
 		s.failed(err)
 		return false
 	}
-	asked, before := s.known, s.stored
-	s.known, s.stored, s.waiting = true, state.Bytes, time.Time{}
-	if !s.full {
+	before := s.stored
+	s.waiting = time.Time{}
+	if s.full == nil || state.Bytes < s.stored { // the last words are no part of the build's log
+		s.stored = state.Bytes
+	}
+	if s.full == nil {
 		s.log.stored(state.Bytes)
 	}
-	s.complete = state.Complete && s.log.ended && (s.full || s.stored >= s.log.end())
-	if asked && s.stored == before && !s.complete {
+	s.complete = state.Complete && s.log.ended && (s.full != nil || s.stored >= s.log.end())
+	if s.stored == before && !s.complete {
 		s.failed(errors.New("the log store took nothing of what it was sent"))
 		return false
 	}
 	if s.failures > 0 {
 		s.tell("the log store answers again, and has %d bytes of the log", s.stored)
 	}
-	s.failures, s.size = 0, 2*s.size
-	if !s.full {
-		s.failure = nil
-	}
+	s.failures, s.size, s.failure = 0, 2*s.size, nil
 	return true
 }
 
 // takeLess sends less at once, where that may have been too much, or else takes it that the store has no room for more of the log.
-// Its end is told to the store all the same, for those who wait for it.
+// Its end is told to the store all the same, for those who wait for it, with a line in the place of what is missing.
 func (s *shipper) takeLess(refused *storeRefusal) {
+	if s.full != nil {
+		s.wordless = true
+		return
+	}
 	if s.pace.most /= 2; s.pace.most < leastRequest {
-		s.full, s.failure = true, refused
+		s.full = refused
 		s.tell("no more of the log is stored, the build goes on: %v", refused)
 	}
 }
 
+// lastWords end a log that is not whole.
+func (s *shipper) lastWords() *io.SectionReader {
+	if s.wordless {
+		return io.NewSectionReader(nil, 0, 0)
+	}
+	why := s.full.Error()
+	if len(why) > contract.MaxLastWords/2 {
+		why = strings.ToValidUTF8(why[:contract.MaxLastWords/2], "") + "…"
+	}
+	words := line("the log store took no more of the log from here on, and %d bytes are missing: %s", max(0, s.log.end()-s.stored), why)
+	return io.NewSectionReader(words.content, 0, words.size)
+}
+
 func (s *shipper) request(ctx context.Context) (contract.LogState, error) {
-	switch {
-	case !s.known:
-		return s.store.state(ctx)
-	case s.full:
-		return s.store.put(ctx, s.stored, io.NewSectionReader(nil, 0, 0), true)
+	if s.full != nil {
+		return s.store.put(ctx, s.stored, s.lastWords(), true)
 	}
 	if s.size = min(s.size, s.pace.most); s.size == 0 {
 		s.size = s.pace.most

@@ -3,13 +3,15 @@ package agent
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"katkit.dev/katkit/internal/contract"
 )
@@ -19,7 +21,7 @@ type shipping struct {
 	t     *testing.T
 	paths Paths
 	store *fakeLogStore
-	log   bytes.Buffer // of the container log; whole when it has ended
+	log   bytes.Buffer // of what ships; whole when it has ended
 	spool *spool
 	tell  context.CancelFunc // TERM
 	came  chan contract.LogReport
@@ -50,7 +52,7 @@ func (s *shipping) begin(p pace) {
 	s.ship(p)
 }
 
-// ship starts the container log.
+// ship starts it.
 func (s *shipping) ship(p pace) {
 	s.t.Helper()
 	store, err := newLogStore(s.store.URL, "", s.paths.LogToken, "d-taskrunner", "run-0-build-0badcafe-1-0")
@@ -59,7 +61,11 @@ func (s *shipping) ship(p pace) {
 	}
 	told, tell := context.WithCancel(s.t.Context())
 	s.tell = tell
-	shipper := &shipper{store: store, log: unsent{dir: s.paths.Spool}, pace: p, tell: func(format string, args ...any) { fmt.Fprintf(&s.log, format+"\n", args...) }}
+	log, err := openUnsent(s.paths.Spool)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	shipper := &shipper{store: store, log: log, pace: p, tell: func(format string, args ...any) { fmt.Fprintf(&s.log, format+"\n", args...) }}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -74,7 +80,7 @@ func (s *shipping) end() contract.LogReport {
 	case r := <-s.came:
 		return r
 	case <-time.After(60 * time.Second):
-		s.t.Fatal("the container log is still running")
+		s.t.Fatal("what ships is still running")
 		return contract.LogReport{}
 	}
 }
@@ -179,20 +185,53 @@ func TestShipGivesUpInTheEnd(t *testing.T) {
 	}
 }
 
-// TestShipStopsWhereTheStoreTakesNoMore: the rest of the log takes no room on disk, and whoever follows the log learns of its end.
+// TestShipStopsWhereTheStoreTakesNoMore: the rest of the log takes no room on disk, and whoever follows the log learns of its end, and
+// where and why it ends; also if the answer to that is lost.
 func TestShipStopsWhereTheStoreTakesNoMore(t *testing.T) {
-	s := startShipping(t, fast())
-	s.store.change(func() { s.store.most = 5 << 20 })
-	fmt.Fprint(s.spool, text(rand.New(rand.NewPCG(1, 1)), 2*contract.SpoolFileBytes+5))
-	eventually(t, "the rest is given up", func() bool { return !exists(filepath.Join(s.paths.Spool, "part-1")) })
-	s.spool.close()
-	r := s.end()
-	if r.Complete || r.Bytes > 5<<20 || r.Bytes < 5<<20-leastRequest || !strings.Contains(r.Message, "longer than the log store takes: the log store answers 413") ||
-		!strings.Contains(r.Message, fmt.Sprintf("not stored %d", 2*contract.SpoolFileBytes+5-r.Bytes)) {
-		t.Errorf("%+v", r)
+	for name, c := range map[string]struct {
+		strict     bool
+		lostAnswer bool
+	}{"": {}, "not a word more": {strict: true}, "the answer is lost": {lostAnswer: true}} {
+		t.Run(name, func(t *testing.T) {
+			s := startShipping(t, fast())
+			s.store.change(func() { s.store.most, s.store.strict = 5<<20, c.strict })
+			const all = 2*contract.SpoolFileBytes + 5
+			want := text(rand.New(rand.NewPCG(1, 1)), all)
+			fmt.Fprint(s.spool, want)
+			eventually(t, "the rest is given up", func() bool { return !exists(filepath.Join(s.paths.Spool, "part-1")) })
+			s.store.change(func() {
+				last := s.store.seen + 1
+				s.store.fault = func(n int) fault {
+					if c.lostAnswer && n == last {
+						return lostAnswer
+					}
+					return fine
+				}
+			})
+			s.spool.close()
+			r := s.end()
+			if r.Complete || r.Bytes > 5<<20 || r.Bytes < 5<<20-leastRequest || !strings.Contains(r.Message, "takes no more of the log: the log store answers 413") ||
+				!strings.Contains(r.Message, fmt.Sprintf("not stored %d", all-r.Bytes)) {
+				t.Errorf("%+v", r)
+			}
+			words := fmt.Sprintf("\n[katkit] the log store took no more of the log from here on, and %d bytes are missing: "+
+				"the log store answers 413 Request Entity Too Large: %q\n", all-r.Bytes, "too much\n")
+			if c.strict {
+				words = ""
+			}
+			if got, complete := s.store.has(); got != want[:r.Bytes]+words || !complete {
+				t.Errorf("stored are %d bytes, complete %t: …%q", len(got), complete, got[len(got)-200:])
+			}
+		})
 	}
-	if got, complete := s.store.has(); int64(len(got)) != r.Bytes || !complete {
-		t.Errorf("stored are %d bytes, complete %t", len(got), complete)
+}
+
+// TestLastWordsAreFew: whatever the store, or what is before it, has to say.
+func TestLastWordsAreFew(t *testing.T) {
+	s := &shipper{full: errors.New(strings.Repeat("€", maxAnswer)), stored: 1 << 60}
+	words, err := io.ReadAll(s.lastWords())
+	if err != nil || len(words) > contract.MaxLastWords || !utf8.Valid(words) || !bytes.HasSuffix(words, []byte("€…\n")) {
+		t.Errorf("%d bytes: %q, %v", len(words), words, err)
 	}
 }
 
@@ -275,85 +314,5 @@ func TestShipTellsWhatTheStoreLost(t *testing.T) {
 	got, _ := s.store.has()
 	if want := first[:100] + fmt.Sprintf("\n[katkit] %d bytes of the log are missing here: the log store had taken them, and has them no more\nmore\nagain\n", len(first)-100); got != want {
 		t.Errorf("stored: %.300q", got)
-	}
-}
-
-// TestSpoolLeavesOutLoudly: the store is down for longer than there is room.
-func TestSpoolLeavesOutLoudly(t *testing.T) {
-	t.Setenv(contract.VarSpoolBytes, fmt.Sprint(2*contract.SpoolFileBytes))
-	s := startShipping(t, fast())
-	down := true
-	s.store.change(func() {
-		s.store.fault = func(int) fault {
-			if down {
-				return unavailable
-			}
-			return fine
-		}
-	})
-	r := rand.New(rand.NewPCG(1, 1))
-	kept, lost, more := text(r, 2*contract.SpoolFileBytes-1)+"\n", text(r, 12345), text(r, 777)
-	fmt.Fprint(s.spool, kept)
-	fmt.Fprint(s.spool, lost)
-	s.store.change(func() { down = false })
-	eventually(t, "there is room again", func() bool { return !exists(filepath.Join(s.paths.Spool, "part-0")) })
-	fmt.Fprint(s.spool, more)
-	s.spool.close()
-	s.wantStored(kept + fmt.Sprintf("[katkit] 12345 bytes of the log are missing here, from byte %d on: %v\n", len(kept), errSpoolFull) + more)
-}
-
-// TestSpoolTellsOfALossAtTheEnd: there is no room, and nothing follows.
-func TestSpoolTellsOfALossAtTheEnd(t *testing.T) {
-	t.Setenv(contract.VarSpoolBytes, fmt.Sprint(contract.SpoolFileBytes))
-	dir := t.TempDir()
-	s, err := openSpool(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	full := strings.Repeat("x", contract.SpoolFileBytes)
-	fmt.Fprint(s, full+"y")
-	fmt.Fprint(s, "z\n")
-	s.close()
-	got, _ := os.ReadFile(filepath.Join(dir, "part-1"))
-	if want := fmt.Sprintf("\n[katkit] 3 bytes of the log are missing here, from byte %d on: %v\n", len(full), errSpoolFull); string(got) != want {
-		t.Errorf("%q, want %q", got, want)
-	}
-}
-
-// TestShipSurvivesTheScript: what a ci.sh does to the files harms its own log alone.
-func TestShipSurvivesTheScript(t *testing.T) {
-	for name, c := range map[string]struct {
-		do   func(dir string) error
-		want string // at the end of what is stored
-	}{
-		"it removes files":      {func(dir string) error { return os.RemoveAll(filepath.Join(dir, "part-0")) }, "one\ntwo\n"},
-		"it says that it ended": {func(dir string) error { return os.WriteFile(filepath.Join(dir, "end"), nil, 0o600) }, "one\ntwo\n"},
-		"a directory in place of the next file": {func(dir string) error { return os.Mkdir(filepath.Join(dir, "part-1"), 0o777) },
-			"one\ntwo\n\n[katkit] a file of the builder's copy of the log is missing here, of up to 16777216 bytes: DIR/part-1 is not a file\n"},
-		"a link in place of the next file": {func(dir string) error { return os.Symlink("/etc/passwd", filepath.Join(dir, "part-1")) },
-			"one\ntwo\n\n[katkit] a file of the builder's copy of the log is missing here, of up to 16777216 bytes: open DIR/part-1: too many levels of symbolic links\n"},
-		"files out of order": {func(dir string) error { return os.WriteFile(filepath.Join(dir, "part-3"), []byte("three\n"), 0o666) },
-			"one\ntwo\n\n[katkit] 2 files of the builder's copy of the log are missing here, of up to 16777216 bytes each: something removed them\nthree\n"},
-		"a huge file": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, "part-1"), make([]byte, contract.SpoolFileBytes+1000), 0o666)
-		}, strings.Repeat("\x00", 100)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := startShipping(t, fast())
-			fmt.Fprint(s.spool, "one\n")
-			eventually(t, "the first line is stored", func() bool { got, _ := s.store.has(); return got != "" })
-			fmt.Fprint(s.spool, "two\n")
-			if err := c.do(s.paths.Spool); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, "all is stored", func() bool {
-				got, _ := s.store.has()
-				return strings.HasSuffix(strings.ReplaceAll(got, s.paths.Spool, "DIR"), c.want)
-			})
-			s.spool.close()
-			if r := s.end(); !r.Complete || r.Bytes > contract.SpoolFileBytes+8 {
-				t.Errorf("%+v", r)
-			}
-		})
 	}
 }

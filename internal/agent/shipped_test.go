@@ -25,7 +25,7 @@ import (
 
 // Tests of exec and ship together, each a process of its own.
 
-// startShip starts the container log of a Pod.
+// startShip starts what ships alone.
 func startShip(t *testing.T, store *fakeLogStore, base string, env ...string) *agentProcess {
 	t.Helper()
 	return startAgent(t, contract.ShipCommand, base, append(store.env(t, pathsIn(base)), env...)...)
@@ -36,7 +36,7 @@ func (a *agentProcess) endShip() contract.LogReport {
 	select {
 	case <-a.done:
 	case <-time.After(60 * time.Second):
-		a.t.Fatalf("the container log is still running; its log:\n%s", a.log.String())
+		a.t.Fatalf("what ships is still running; its log:\n%s", a.log.String())
 	}
 	message, err := os.ReadFile(pathsIn(a.base).Termination)
 	if err != nil {
@@ -83,6 +83,48 @@ func TestTheLogOfAKilledBuildIsStored(t *testing.T) {
 	got, _ := store.has()
 	if !strings.HasPrefix(got, a.log.String()) || !strings.HasSuffix(got, "\n[katkit] the log ends here: the container build was killed\n") {
 		t.Errorf("stored are %d bytes, the container's log has %d; the end: %q", len(got), a.log.Len(), got[max(0, len(got)-100):])
+	}
+}
+
+// TestAScriptThatEmptiesTheFolderKeepsNoPod: whatever a ci.sh removes, and whenever, what ships comes to its end with the build,
+// and tells what is missing.
+func TestAScriptThatEmptiesTheFolderKeepsNoPod(t *testing.T) {
+	const begun = "#!/bin/bash\necho begun\nuntil [ -e ../seen ]; do sleep 0.02; done\n"
+	const empty = "#!/bin/bash\nrm -rf ../spool/*\necho never seen\n"
+	for name, c := range map[string]struct {
+		script  string
+		late    bool // what ships starts when the build has ended
+		want    string
+		message string
+	}{
+		"before what ships is there": {script: empty, late: true,
+			want: "\n[katkit] the last 1 files of the builder's copy of the log are missing here, of up to 16777216 bytes each: something removed them\n", message: "are missing here"},
+		"and forges an end": {script: empty + "echo 0 > ../spool/end", late: true, want: "\n[katkit] the last 1 files", message: "are missing here"},
+		"while it is read":  {script: begun + "rm -rf ../spool/*\necho all of it", want: "begun\nall of it\n"},
+		"and kills the agent": {script: begun + "rm -rf ../spool/*\nkill -9 $PPID",
+			want: "begun\n\n[katkit] the log ends here: the container build was killed\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newFakeLogStore(t)
+			build := workspace(t, map[string]string{"ci.sh": c.script})
+			env := store.env(t, pathsIn(build))
+			a := startAgent(t, contract.ExecCommand, build, env...)
+			if c.late {
+				<-a.done
+			}
+			log := startShip(t, store, build)
+			if !c.late {
+				eventually(t, "what ships has seen the folder", func() bool { got, _ := store.has(); return got != "" })
+				writeFile(t, filepath.Join(build, "seen"), "", 0o600)
+			}
+			<-a.done
+			if r := log.endShip(); r.Complete != (c.message == "") || !strings.Contains(r.Message, c.message) {
+				t.Errorf("%+v", r)
+			}
+			if got, complete := store.has(); !complete || !strings.HasPrefix(got, c.want) {
+				t.Errorf("stored: %q", got)
+			}
+		})
 	}
 }
 
@@ -223,4 +265,57 @@ func peak(t *testing.T, cmd *exec.Cmd) (most int) {
 		return bytes.Contains(status, []byte("\nState:\tZ"))
 	})
 	return most
+}
+
+// startCheckoutAndShip starts the container checkout of a Pod where there is a log store.
+func startCheckoutAndShip(t *testing.T, s *gitServer, store *fakeLogStore, base, sha string) *agentProcess {
+	t.Helper()
+	env := append(store.env(t, pathsIn(base)), "KATKIT_REPO_URL="+s.URL+"/public/app.git", "GIT_SHA="+sha)
+	return startAgent(t, contract.CheckoutCommand+" "+contract.ShipCommand, base, env...)
+}
+
+func TestTheCheckoutGoesOnToBringTheLog(t *testing.T) {
+	s, store, base := newGitServer(t), newFakeLogStore(t), t.TempDir()
+	shas := s.addRepository(t, "public/app.git")
+	if err := os.Mkdir(pathsIn(base).Spool, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	build := startAgent(t, contract.ExecCommand, base)
+	a := startCheckoutAndShip(t, s, store, base, shas[0])
+	<-build.done
+	if r := a.endShip(); !r.Complete || r.Bytes != int64(build.log.Len()) {
+		t.Errorf("%+v", r)
+	}
+	if got, complete := store.has(); !complete || got != build.log.String() || !strings.HasPrefix(got, "commit 0\n") {
+		t.Errorf("stored: %q, the container's log: %q", got, build.log.String())
+	}
+}
+
+func TestACheckoutThatFailedBringsNothing(t *testing.T) {
+	s, store := newGitServer(t), newFakeLogStore(t)
+	s.addRepository(t, "public/app.git")
+	startCheckoutAndShip(t, s, store, t.TempDir(), strings.Repeat("0123", 10)).wantFailure(contract.ClassConfig, contract.ReasonCommitNotFound)
+	if got, complete := store.has(); got != "" || complete {
+		t.Errorf("stored: %q", got)
+	}
+}
+
+// TestWhatIsKilledWhileItBringsTheLogHasToldOfItsCheckout: whoever reads that knows that the build can go on.
+func TestWhatIsKilledWhileItBringsTheLogHasToldOfItsCheckout(t *testing.T) {
+	s, store, base := newGitServer(t), newFakeLogStore(t), t.TempDir()
+	shas := s.addRepository(t, "public/app.git")
+	a := startCheckoutAndShip(t, s, store, base, shas[0])
+	read := func() contract.Report {
+		message, _ := os.ReadFile(pathsIn(base).Termination)
+		r, _ := contract.ParseReport(message)
+		return r
+	}
+	eventually(t, "the checkout is done", func() bool { return read().Succeeded() })
+	if err := a.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-a.done
+	if !read().Succeeded() {
+		t.Errorf("%+v", read())
+	}
 }

@@ -15,12 +15,12 @@ import (
 	"katkit.dev/katkit/internal/contract"
 )
 
-// spool is a copy of a log in files, which the container `log` brings to the log store: see contract.SpoolFile. What finds no
+// spool is a copy of a log in files, which `ship` brings to the log store: see contract.SpoolFile. What finds no
 // room on disk is left out, and a line in its place says how much. Nothing that happens to it stops a build.
 type spool struct {
 	dir   string
-	limit int64 // bytes of the files that are there
-	lock  *os.File
+	limit int64    // bytes of the files that are there
+	lock  *os.File // the folder
 	file  *os.File // the last one; nil where the next is to be made
 	size  int64    // of the last one
 
@@ -44,23 +44,24 @@ func openSpool(dir string) (*spool, error) {
 	if err != nil || limit < contract.SpoolFileBytes {
 		limit = contract.DefaultSpoolBytes
 	}
-	s := &spool{dir: dir, limit: limit}
-	if err := s.hold(); err != nil {
+	lock, err := lockFolder(dir)
+	if err != nil {
 		return nil, fmt.Errorf("the log is not kept for the log store: %w", err)
 	}
+	s := &spool{dir: dir, limit: limit, lock: lock}
+	_ = s.open() // tells that there is a log, though there is no byte of it yet; if it cannot be, the first byte tries again
 	return s, nil
 }
 
-// hold makes the file that is locked, under its name once it is.
-func (s *spool) hold() (err error) {
-	const temporary = contract.SpoolWriter + ".new"
-	if s.lock, err = s.create(temporary); err != nil {
-		return err
+func lockFolder(dir string) (*os.File, error) {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return nil, err
 	}
-	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("lock %s: %w", s.lock.Name(), err)
+	if err := unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), folder.Close())
 	}
-	return os.Rename(filepath.Join(s.dir, temporary), filepath.Join(s.dir, contract.SpoolWriter))
+	return folder, nil
 }
 
 // Write never fails: what cannot be kept is lost from the spool alone.
@@ -164,6 +165,7 @@ func (s *spool) close() {
 	s.limit = math.MaxInt64
 	_ = s.tellLoss()
 	if end, err := s.create(contract.SpoolEnd); err == nil {
+		_, _ = end.WriteString(strconv.Itoa(s.next))
 		_ = end.Close()
 	}
 	if s.file != nil {

@@ -2,10 +2,13 @@ package agent
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -23,12 +26,24 @@ const (
 // is opened as soon as it is there, so that a ci.sh that removes it removes nothing from the log.
 type unsent struct {
 	dir    string
-	writer *os.File // the lock of exec, once it is there
+	folder *os.File // on which exec has its lock
 	pieces []*piece // in their order; nothing before them is on disk any more
 	start  int64    // of the first piece
 	next   int      // number of the next file to open
 
+	begun bool // there is, or was, somebody who writes
 	ended bool // nothing is written any more
+
+	missing string // what is not in it since something removed it; "" where all is
+}
+
+// openUnsent opens the folder of a spool, in which there need not be anything yet.
+func openUnsent(dir string) (unsent, error) {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return unsent{}, fmt.Errorf("the builder's copy of the log cannot be read: %w", err)
+	}
+	return unsent{dir: dir, folder: folder}, nil
 }
 
 // piece is a file of the spool, or a line of the shipper's own in the place of what is not there.
@@ -48,24 +63,46 @@ func (u *unsent) scan() {
 	}
 	if gone && !u.ended {
 		u.ended = true
-		if _, err := os.Lstat(filepath.Join(u.dir, contract.SpoolEnd)); err != nil {
-			u.say("the log ends here: the container build was killed")
-		}
+		u.sayEnd()
 	}
 }
 
-// begun tells whether there is, or was, somebody who writes.
-func (u *unsent) begun() bool { return u.writer != nil }
-
-// writerGone tells whether nobody holds the lock any more.
+// writerGone tells whether there was somebody who wrote, and is no more.
 func (u *unsent) writerGone() bool {
-	if u.writer == nil {
-		var err error
-		if u.writer, err = openRegular(filepath.Join(u.dir, contract.SpoolWriter)); err != nil {
-			return false
-		}
+	if !u.begun {
+		_, _ = u.folder.Seek(0, io.SeekStart)
+		names, _ := u.folder.Readdirnames(1)
+		u.begun = len(names) > 0 // and so the lock was taken before this looks at it
 	}
-	return unix.Flock(int(u.writer.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil
+	return u.begun && unix.Flock(int(u.folder.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil
+}
+
+// sayEnd tells of what is missing at the end of the log, once nothing is written any more.
+func (u *unsent) sayEnd() {
+	files, err := u.files()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		u.say("the log ends here: the container build was killed")
+	case err != nil:
+		u.miss("the end of the builder's copy of the log is missing here: %v", err)
+	case files > u.next:
+		u.miss("the last %d files of the builder's copy of the log are missing here, of up to %d bytes each: something removed them", files-u.next, contract.SpoolFileBytes)
+	}
+}
+
+// files is how many files there were when exec came to its end; 0 if it could not say.
+func (u *unsent) files() (int, error) {
+	file, err := openRegular(filepath.Join(u.dir, contract.SpoolEnd))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = file.Close() }() // read
+	said, err := io.ReadAll(io.LimitReader(file, 20))
+	if err != nil {
+		return 0, err
+	}
+	files, _ := strconv.Atoi(string(said)) // nothing, where there was no room for it on the disk
+	return files, nil
 }
 
 // openNext opens the next file, if it is there.
@@ -77,13 +114,13 @@ func (u *unsent) openNext() bool {
 	case !found && later > u.next+lookAhead:
 		return false
 	case !found && !u.there(u.next): // asked again, since a later one means that it was made
-		u.say("%d files of the builder's copy of the log are missing here, of up to %d bytes each: something removed them", later-u.next, contract.SpoolFileBytes)
+		u.miss("%d files of the builder's copy of the log are missing here, of up to %d bytes each: something removed them", later-u.next, contract.SpoolFileBytes)
 		u.next = later
 		return true
 	}
 	file, err := openRegular(filepath.Join(u.dir, contract.SpoolFile(u.next)))
 	if err != nil {
-		u.say("a file of the builder's copy of the log is missing here, of up to %d bytes: %v", contract.SpoolFileBytes, err)
+		u.miss("a file of the builder's copy of the log is missing here, of up to %d bytes: %v", contract.SpoolFileBytes, err)
 	} else {
 		u.pieces = append(u.pieces, &piece{content: file, file: file})
 	}
@@ -121,6 +158,14 @@ func (p *piece) measure() {
 
 // say appends a line to the log.
 func (u *unsent) say(format string, args ...any) { u.pieces = append(u.pieces, line(format, args...)) }
+
+// miss appends a line in the place of what something removed.
+func (u *unsent) miss(format string, args ...any) {
+	u.say(format, args...)
+	if u.missing == "" {
+		u.missing = "a part of the log is missing, and a line in its place tells of it: " + fmt.Sprintf(format, args...)
+	}
+}
 
 func line(format string, args ...any) *piece {
 	text := fmt.Appendf(nil, "\n"+prefix+format+"\n", args...)

@@ -167,7 +167,7 @@ func (l logging) kept() {
 			l.Fatal(err)
 		}
 	}
-	create(l.T, l.admin, &corev1.ConfigMap{ObjectMeta: meta("build-0-log"), Data: map[string]string{"log": "com\x1b[2Jpiling\nlinking\n"}})
+	create(l.T, l.admin, &corev1.ConfigMap{ObjectMeta: meta("build-0-log"), Data: map[string]string{v1alpha1.ConfigMapKeyLog: "com\x1b[2Jpiling\nlinking\n"}})
 	for _, follow := range []string{"--follow=false", "--follow"} {
 		out, said, code := l.ann.run(l.T, "logs", "shop-1", "TEST", follow, "--since", "10h")
 		if want := map[string]int{"--follow": 1}[follow]; code != want || !strings.Contains(out, "TEST[0] | piling\nTEST[0] | linking\n") || !strings.Contains(out, "TEST[1] | piling\n") ||

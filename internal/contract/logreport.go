@@ -16,8 +16,13 @@ type LogReport struct {
 	Message string
 }
 
+// wireLogReport is told by its "stored" from a Report.
 type wireLogReport struct {
-	Version  int    `json:"version"`
+	Version int         `json:"version"`
+	Stored  *wireStored `json:"stored"`
+}
+
+type wireStored struct {
 	Bytes    int64  `json:"bytes"`
 	Complete bool   `json:"complete"`
 	Message  string `json:"message,omitempty"`
@@ -25,7 +30,7 @@ type wireLogReport struct {
 
 // Marshal returns the report as JSON of at most MaxReport bytes; the message is made plain text.
 func (r LogReport) Marshal() []byte {
-	return encode(wireLogReport{Version: reportVersion, Bytes: r.Bytes, Complete: r.Complete, Message: firstBytes(plain(r.Message))})
+	return encode(wireLogReport{Version: reportVersion, Stored: &wireStored{Bytes: r.Bytes, Complete: r.Complete, Message: firstBytes(plain(r.Message))}})
 }
 
 // ParseLogReport reads what Marshal wrote, as ParseReport does. An error says what was wrong.
@@ -40,8 +45,11 @@ func ParseLogReport(message []byte) (LogReport, error) {
 	if err := json.Unmarshal(message, &w); err != nil {
 		return LogReport{}, fmt.Errorf("the container's report is not the agent's JSON: %w", err)
 	}
-	if w.Version != reportVersion || w.Bytes < 0 {
-		return LogReport{}, fmt.Errorf("the container's report was not written by a fitting agent: version %d, %d bytes", w.Version, w.Bytes)
+	switch {
+	case w.Version != reportVersion:
+		return LogReport{}, fmt.Errorf("the container's report was not written by a fitting agent: version %d, expected %d", w.Version, reportVersion)
+	case w.Stored == nil || w.Stored.Bytes < 0:
+		return LogReport{}, errors.New("the container's report does not say what is stored")
 	}
-	return LogReport{Bytes: w.Bytes, Complete: w.Complete, Message: firstBytes(plain(w.Message))}, nil
+	return LogReport{Bytes: w.Stored.Bytes, Complete: w.Stored.Complete, Message: firstBytes(plain(w.Stored.Message))}, nil
 }

@@ -34,3 +34,12 @@ func TestParseLogReportRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestReportsAreToldApart(t *testing.T) {
+	if r, err := ParseLogReport(Report{Reason: ReasonCompleted}.Marshal()); err == nil {
+		t.Errorf("a report is taken for what is stored: %+v", r)
+	}
+	if r, err := ParseReport(LogReport{Bytes: 1, Complete: true}.Marshal()); err == nil {
+		t.Errorf("what is stored is taken for a report: %+v", r)
+	}
+}

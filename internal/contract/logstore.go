@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// What the container `log` of a builder Pod, the log store and the store's readers agree on.
+// What a builder Pod's `ship`, the log store and the store's readers agree on.
 //
 // A log is the bytes that the build container wrote, from its first; it belongs to one Pod. Offsets and lengths are bytes.
 //
@@ -16,8 +16,8 @@ import (
 //
 // A PUT answers 200 with the LogState after it: what is counted there is stored for good. Bytes below the stored length are
 // passed over, so that a PUT that is sent again changes nothing. An offset above it is 409, with the LogState to go on from; so
-// is what follows a complete log, or completes it before what is stored. 413 is more than MaxLogChunk, or more than a log may have:
-// such a log can still be completed, with no bytes. 429 and 503 are worth trying again, after Retry-After. Every answer but 200 is
+// is what follows a complete log, or completes it before what is stored. 413 is more than MaxLogChunk, or more than a log, or all logs
+// of a namespace, may have: such a log can still be completed, with MaxLastWords bytes that tell why it ends there. 429 and 503 are worth trying again, after Retry-After. Every answer but 200 is
 // JSON with what is wrong in "error", beside the LogState where it is known.
 //
 // Reading answers 404 until the log's first byte came. One that follows ends with the log; if it is cut before, the HTTP body is,
@@ -27,21 +27,22 @@ import (
 // bearer token that the API server knows them by, in Authorization or HeaderLogAuthorization; they have to be allowed to `get`
 // LogResource of the phase.
 const (
-	// LogContainer is the container (agent image) that runs `AgentBinary ship`: it brings the log of the build container to the store.
-	LogContainer = "log"
-	ShipCommand  = "ship"
 	// LogAudience is whom the Pod's token for the store is for. The API server takes no such token.
 	LogAudience = "katkit-logstore"
 	// MaxLogChunk is the most bytes that one PUT carries.
 	MaxLogChunk = 8 << 20
+	// MaxLastWords is the most bytes that a log may be completed with where there is no room for more of it.
+	MaxLastWords = 1 << 10
 	// LogResource is the resource of the API group katkit.dev that a reader has to be allowed to get.
 	LogResource = "phases/log"
-	// SpoolDir is the emptyDir that `exec` writes the log to and `ship` reads it from.
+	// SpoolDir is the emptyDir that `exec` writes the log to and `ship` reads it from. `exec` holds a lock on the folder itself (flock,
+	// exclusive) as long as it lives, and makes the first file in it when it has the lock: where there was a file and the lock is
+	// free, nothing more is written. ci.sh can remove all that is in the folder, and not the folder, which is a mount.
 	SpoolDir = "/var/run/katkit/log"
-	// LogTokenDir holds the token, in the log container only, in the file LogTokenKey; it changes while the Pod lives.
+	// LogTokenDir holds the token, in the container that runs `ship` only, in the file LogTokenKey; it changes while the Pod lives.
 	LogTokenDir = "/var/run/katkit/log-token"
 	LogTokenKey = "token"
-	// VarLogStoreURL tells the log container where the store is, http or https; VarLogStoreCA are certificates in PEM that it trusts for it.
+	// VarLogStoreURL tells `ship` where the store is, http or https; VarLogStoreCA are certificates in PEM that it trusts for it.
 	VarLogStoreURL = "KATKIT_LOG_STORE_URL"
 	VarLogStoreCA  = "KATKIT_LOG_STORE_CA"
 	// VarPodNamespace and VarPodName tell it whose log it is.
@@ -87,10 +88,8 @@ func SpoolFile(n int) string { return "part-" + strconv.Itoa(n) }
 const SpoolFileBytes = 16 << 20
 
 const (
-	// SpoolWriter is the file of a spool on which `exec` holds a lock (flock, exclusive) as long as it lives. It is there before
-	// the first SpoolFile. Once it is free, nothing more is written.
-	SpoolWriter = "writer"
-	// SpoolEnd is the file that tells that `exec` came to its end, and was not killed before.
+	// SpoolEnd is the file that tells that `exec` came to its end, and was not killed before. It holds the number of SpoolFiles that
+	// there were, in decimal.
 	SpoolEnd = "end"
 
 	// VarSpoolBytes is the most that `exec` keeps on disk of a log that is not stored yet, in bytes. ci.sh does not see it.

@@ -34,24 +34,14 @@ type Output struct {
 // variable's name, longer than MaxOutputName, one that Katkit sets itself, or a ReservedVariable.
 func CheckOutputName(name string) error {
 	switch {
-	case !variableName(name):
+	case !VariableName(name):
 		return errors.New("what stands before the = is not the name of a variable: use letters, digits and _, not a digit first, and no spaces")
 	case len(name) > MaxOutputName:
 		return fmt.Errorf("the name has %d bytes, at most %d are allowed: shorten it", len(name), MaxOutputName)
-	case ReservedVariable(name) || slices.Contains(ownVariables, name):
+	case ReservedVariable(name) || OwnVariable(name):
 		return fmt.Errorf("%s is a variable that Katkit sets itself or keeps from being set: choose another name", name)
 	}
 	return nil
-}
-
-func variableName(name string) bool {
-	for i, c := range []byte(name) {
-		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-		if !letter && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return name != ""
 }
 
 // Check returns an error that says what to do when no report may carry the output. It does not repeat the value.

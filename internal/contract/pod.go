@@ -2,21 +2,23 @@ package contract
 
 // Version is that of all that this package says: variables, paths, the checkout's word, the spool. It grows when an agent of before
 // cannot take part any more. The Pod names the one that is needed in VarContract.
-const Version = 1
+const Version = 2
 
 // Containers of a builder Pod. They start together, but for AgentContainer, which comes before them where the agent cannot be
-// mounted.
+// mounted, and CheckoutContainer where the builder image brings its own agent.
 const (
 	AgentContainer    = "agent"    // agent image: runs `AgentBinary install AgentMountDir`
-	CheckoutContainer = "checkout" // agent image: runs `AgentBinary checkout`
+	CheckoutContainer = "checkout" // agent image: runs `AgentBinary checkout`, or `AgentBinary checkout ship`
 	BuildContainer    = "build"    // builder image: runs `AgentPath exec`, or its own `AgentBinary exec`
+	LogContainer      = "log"      // agent image: runs `AgentBinary ship` where the checkout is over before the others start
 )
 
 // Subcommands of the agent.
 const (
-	CheckoutCommand = "checkout"
+	CheckoutCommand = "checkout" // may be followed by ShipCommand, which comes next if it succeeds
 	ExecCommand     = "exec"
 	InstallCommand  = "install" // followed by the folder
+	ShipCommand     = "ship"    // brings the log of the build container to the log store
 )
 
 // Paths inside the containers of a builder Pod.

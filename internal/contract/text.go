@@ -12,7 +12,7 @@ func plain(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for i := 0; i < len(s); {
-		if n := escapeSequence(s[i:]); n > 0 {
+		if n := ControlSequence(s[i:]); n > 0 {
 			i += n
 			continue
 		}
@@ -31,12 +31,15 @@ func plain(s string) string {
 	return b.String()
 }
 
-// escapeSequence returns the length of the ANSI control sequence (ECMA-48 CSI, such as a colour) that s begins with, or 0.
-func escapeSequence(s string) int {
+// MaxControlSequence is how long a control sequence may be to be taken for one, in bytes.
+const MaxControlSequence = 32
+
+// ControlSequence returns the length of the ANSI control sequence (ECMA-48 CSI, such as a colour) that s begins with, or 0.
+func ControlSequence(s string) int {
 	if !strings.HasPrefix(s, "\x1b[") {
 		return 0
 	}
-	for i := 2; i < len(s) && i < 32; i++ {
+	for i := 2; i < len(s) && i < MaxControlSequence; i++ {
 		switch c := s[i]; {
 		case c >= 0x40 && c <= 0x7e:
 			return i + 1

@@ -20,14 +20,21 @@ const (
 	VarCache        = "KATKIT_CACHE"        // folder of the link's cache; only where there is one
 	VarCI           = "CI"                  // "true"
 	VarKatkit       = "KATKIT"              // "true"
+	VarPath         = "PATH"                // the builder image's
 )
 
 // VarOutput is the path of a file to which ci.sh may append NAME=value lines: each is a variable of later phases. The agent
 // makes the file and sets the variable.
 const VarOutput = "KATKIT_OUTPUT"
 
-// ownVariables are those that Katkit sets in every builder Pod and that ReservedVariable does not cover.
-var ownVariables = []string{VarEnv, VarCodePath, VarPhase, VarReplicaID, VarReplicaCount, VarCI}
+// OwnVariable reports whether Katkit sets the variable itself in every builder Pod, beside those with a ReservedPrefix.
+func OwnVariable(name string) bool {
+	switch name {
+	case VarEnv, VarCodePath, VarPhase, VarReplicaID, VarReplicaCount, VarCI, VarKatkit:
+		return true
+	}
+	return false
+}
 
 // VarGraceSeconds tells `katkit-agent exec` how long a ci.sh may go on after TERM before it is killed: whole seconds,
 // DefaultGraceSeconds when absent. It has to be below the Pod's terminationGracePeriodSeconds. ci.sh does not see it.
@@ -49,13 +56,26 @@ const DefaultGraceSeconds = 25
 // ReservedVariable reports whether a repository may not set the variable, unless it is a SettableVariable: Katkit's own, those
 // that steer git or the dynamic linker, and PATH. Names are case-sensitive, as the environment is.
 func ReservedVariable(name string) bool {
-	if name == "PATH" || name == VarKatkit {
-		return true
-	}
+	return name == VarPath || name == VarKatkit || ReservedPrefix(name) != ""
+}
+
+// ReservedPrefix is what the name of a ReservedVariable begins with; "" for one that is reserved by its whole name, or not at all.
+func ReservedPrefix(name string) string {
 	for _, prefix := range []string{"KATKIT_", "LD_", "GIT_"} {
 		if strings.HasPrefix(name, prefix) {
-			return true
+			return prefix
 		}
 	}
-	return false
+	return ""
+}
+
+// VariableName reports whether shells take it for the name of a variable: letters, digits and _, no digit first.
+func VariableName(name string) bool {
+	for i, c := range []byte(name) {
+		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
 }

@@ -88,6 +88,31 @@ var _ = Describe("With an App that may write check runs, GitHub shows", func() {
 		Expect(build.CompletedAt).NotTo(BeNil())
 	})
 
+	It("what kind of failure the cluster's are, and neither its objects nor the admin's lists, which everybody could read", func() {
+		t := checking(mayCheck(), execution("BUILD", 0))
+		t.run()
+		setStatus(t.builder("BUILD"), containers(completed(), waiting("CreateContainerConfigError", `secret "npm-of-ada" not found`)))
+		t.phaseFails("BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonEnvSourceMissing, "npm-of-ada")
+		t.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
+		more := "kubectl katkit get run -n " + t.namespace
+		Expect(t.checks()).To(Equal([]string{"BUILD failure: failed in run run: EnvSourceMissing: a Secret or ConfigMap of its variables is missing (" + more + ")"}))
+		Expect(t.check("BUILD")).To(HaveField("Summary", And(ContainSubstring("EnvSourceMissing: a Secret or ConfigMap of its variables is missing"),
+			ContainSubstring("`"+more+"`"), Not(ContainSubstring("ada")))))
+
+		By("a builder image that the class does not allow")
+		u := newTenant()
+		newClass("strict", func(c *v1alpha1.BuilderClass) { c.Spec.AllowedImages = []string{"registry.example/private/*"} })
+		u.commit(workflow(execution("BUILD", 0).with("ContainerImage", "golang:1")))
+		u.appSecret()
+		u.link(secretNamed("app"), ofClass("strict"))
+		u.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady)
+		u.run()
+		u.runFails(v1alpha1.ReasonImageNotAllowed, "registry.example/private/*")
+		u.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
+		Expect(u.checks()).To(Equal([]string{"(config) failure: run run could not begin: ImageNotAllowed: its builder image is not allowed (kubectl katkit get run -n " + u.namespace + ")"}))
+		Expect(u.check("(config)").Summary).NotTo(ContainSubstring("private"))
+	})
+
 	It("a run that could not begin, and then one that could", func() {
 		t := checking(mayCheck(), execution("BUILD", 0))
 		t.run(func(r *v1alpha1.CIRun) { r.Spec.PhaseNames = []string{"NONE"} })

@@ -6,6 +6,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -42,6 +43,12 @@ var _ = Describe("A BuilderClass that is applied", func() {
 			s.SeccompProfile = &v1alpha1.SeccompProfile{Type: v1alpha1.SeccompLocalhost, LocalhostProfile: "../../a.json"}
 		}, "localhostProfile is a path below the kubelet's folder seccomp"),
 		Entry("a pattern that is none", func(s *v1alpha1.BuilderClassSpec) { s.AllowedImages = []string{"registry.example/a b"} }, "spec.allowedImages[0]"),
+		Entry("more requested for Katkit's own containers than they may have", func(s *v1alpha1.BuilderClassSpec) {
+			s.AgentResources = &corev1.ResourceRequirements{Requests: amounts("", "1Gi"), Limits: amounts("", "1023Mi")}
+		}, "agentResources requests no more than it limits"),
+		Entry("devices for Katkit's own containers", func(s *v1alpha1.BuilderClassSpec) {
+			s.AgentResources = &corev1.ResourceRequirements{Claims: []corev1.ResourceClaim{{Name: "gpu"}}}
+		}, "agentResources has requests and limits alone"),
 		Entry("an empty pattern", func(s *v1alpha1.BuilderClassSpec) { s.AllowedImages = []string{""} }, "spec.allowedImages[0]"),
 	)
 

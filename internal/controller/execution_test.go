@@ -253,7 +253,7 @@ var _ = Describe("An execution phase", func() {
 		replica := phase.Status.Attempts[0].Replicas[0]
 		Expect(replica.Log).To(HaveValue(Equal(v1alpha1.LogStatus{Bytes: 1 << 20, Tail: "the end\n", ConfigMap: replica.Pod + "-log"})))
 		kept := get(&corev1.ConfigMap{}, t.namespace, replica.Log.ConfigMap)
-		Expect(kept.Data).To(HaveKey("log"))
+		Expect(kept.Data).To(HaveKey(v1alpha1.ConfigMapKeyLog))
 		Expect(metav1.IsControlledBy(kept, phase)).To(BeTrue())
 	})
 

@@ -64,6 +64,18 @@ var _ = Describe("The builder fleet", func() {
 		Expect(pod.Spec.ImagePullSecrets).To(ConsistOf(HaveField("Name", "registry")))
 		Expect(t.builder("GPU").Spec.NodeSelector).To(Equal(map[string]string{"katkit.dev/fleet": "builders", v1alpha1.LabelAllocationTag: "gpu"}))
 	})
+
+	It("is not left by a tag: a run that asks for other hosts than the class's tagged ones does not begin", func() {
+		t := newTenant()
+		newClass("tagged", func(c *v1alpha1.BuilderClass) {
+			c.Spec.NodeSelector = map[string]string{v1alpha1.LabelAllocationTag: "builders"}
+		})
+		t.commit(workflow(execution("BUILD", 0), execution("STRAY", 1).with("AllocationTags", "databases")))
+		t.link(ofClass("tagged"))
+		t.linkIs(metav1.ConditionTrue, v1alpha1.ReasonReady)
+		t.run()
+		t.runFails(v1alpha1.ReasonAllocationTagNotAllowed, "phase STRAY", "katkit.dev/allocation-tag=databases", `"builders" alone, by the nodeSelector of BuilderClass tagged`)
+	})
 })
 
 var _ = Describe("The tenant's own hosts", func() {

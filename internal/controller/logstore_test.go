@@ -37,7 +37,7 @@ func startLogStore() *logServer {
 	mgr, err := logstore.NewManager(identity(managerNamespace, "katkit-logstore"), ctrl.Options{
 		Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0", GracefulShutdownTimeout: new(10 * time.Second),
 	}, logstore.Settings{
-		Bucket: bucket, Listener: listener, Retention: time.Hour, MaxLogBytes: 1 << 20, MaxWrites: 4, Registerer: prometheus.NewRegistry(),
+		Bucket: bucket, Listener: listener, Retention: time.Hour, Limits: logstore.Limits{LogBytes: 1 << 20}, MaxWrites: 4, Registerer: prometheus.NewRegistry(),
 	})
 	Expect(err).NotTo(HaveOccurred())
 	life, cancel := context.WithCancel(ctx)
@@ -159,7 +159,7 @@ var _ = Describe("The log store", Ordered, func() {
 		const unserved = http.StatusNotFound // there are no endpoints here
 		for service, want := range map[string]int{
 			"http:katkit-logstore:http":    unserved,
-			"https:katkit-logstore:http":   unserved,
+			"https:katkit-logstore:http":   http.StatusForbidden,
 			"http:katkit-logstore:probes":  http.StatusForbidden,
 			"http:katkit-receiver:webhook": http.StatusForbidden,
 		} {

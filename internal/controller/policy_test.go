@@ -216,7 +216,7 @@ var _ = Describe("An approval", func() {
 		Entry("approved and signed", func(s *v1alpha1.PhaseSpec) { s.Approved, s.ApprovedBy = true, clusterAdmin }),
 	)
 
-	It("gives its own name where no policy fills it in, as on Kubernetes 1.35", func() {
+	It("gives its own name where no policy fills it in, as on Kubernetes 1.35 and older", func() {
 		t := newTenant()
 		const name = `Ada "the" O'Hara`
 		t.grant(name, "admin")
@@ -311,29 +311,42 @@ var _ = Describe("Pods, to the manager,", func() {
 		Expect(get(&corev1.Pod{}, t.namespace, "ours").Spec.ActiveDeadlineSeconds).To(HaveValue(BeEquivalentTo(1)))
 	})
 
-	It("have a token for the log store in the container log alone, which runs the agent", func() {
-		shipping := func(change func(*corev1.PodSpec)) *corev1.Pod {
+	It("have a token for the log store only where the agent ships the log", func() {
+		shipping := func(change func(*corev1.PodSpec)) *corev1.Pod { // beside an image that brings its own agent
 			pod := aBuilder(t.namespace, "ours")
-			pod.Spec.InitContainers = nil
-			pod.Spec.Containers = []corev1.Container{{Name: "checkout", Image: "agent:v1"}, {Name: "build", Image: "builder:v1"}}
-			buildpod.ShipLog(pod, buildpod.LogStore{URL: "http://logs"})
+			checkout := corev1.Container{Name: "checkout", Image: "agent:v1", Command: []string{"/katkit-agent", "checkout"}}
+			pod.Spec.InitContainers = []corev1.Container{checkout}
+			pod.Spec.Containers = []corev1.Container{{Name: "other", Image: "x"}, {Name: "build", Image: "builder:v1"}}
+			buildpod.ShipLog(pod, &v1alpha1.ExecutionSpec{AgentImage: "agent:v1"}, buildpod.LogStore{URL: "http://logs"})
 			change(&pod.Spec)
 			return pod
 		}
-		const alone, agent = "into the container log of a builder Pod alone", "The container log of a builder Pod runs the agent"
+		checkoutShips := func(change func(*corev1.Container)) func(*corev1.PodSpec) {
+			return func(s *corev1.PodSpec) {
+				checkout := s.InitContainers[0]
+				checkout.Command = []string{"/katkit-agent", "checkout", "ship"}
+				checkout.VolumeMounts = s.Containers[2].VolumeMounts
+				change(&checkout)
+				s.InitContainers, s.Containers = nil, []corev1.Container{checkout, s.Containers[1]}
+			}
+		}
+		const alone, agent = "only where the agent ships the log", "The container log of a builder Pod runs the agent"
 		for why, changes := range map[string][]func(*corev1.PodSpec){
 			alone: {
 				func(s *corev1.PodSpec) {
 					s.Containers[1].VolumeMounts = append(s.Containers[1].VolumeMounts, s.Containers[2].VolumeMounts[1])
 				},
 				func(s *corev1.PodSpec) {
-					s.InitContainers = []corev1.Container{{Name: "first", Image: "x", VolumeMounts: s.Containers[2].VolumeMounts[1:]}}
+					s.InitContainers = append(s.InitContainers, corev1.Container{Name: "first", Image: "x", VolumeMounts: s.Containers[2].VolumeMounts[1:]})
 				},
+				func(s *corev1.PodSpec) { s.Containers[2].Command = []string{"sh"} },
+				func(s *corev1.PodSpec) { s.Containers[2].Args = []string{"more"} },
+				checkoutShips(func(c *corev1.Container) { c.Command = []string{"sh"} }),
+				checkoutShips(func(c *corev1.Container) { c.Args = []string{"more"} }),
+				checkoutShips(func(c *corev1.Container) { c.Name = "another" }),
 			},
 			agent: {
 				func(s *corev1.PodSpec) { s.Containers[2].Image = "evil:v1" },
-				func(s *corev1.PodSpec) { s.Containers[2].Command = []string{"sh"} },
-				func(s *corev1.PodSpec) { s.Containers[2].Args = []string{"more"} },
 				func(s *corev1.PodSpec) {
 					s.Volumes = append(s.Volumes, corev1.Volume{Name: "workspace"})
 					s.Containers[2].VolumeMounts = append(s.Containers[2].VolumeMounts, corev1.VolumeMount{Name: "workspace", MountPath: "/workspace"})
@@ -345,6 +358,7 @@ var _ = Describe("Pods, to the manager,", func() {
 				Expect(err).To(MatchError(ContainSubstring(why)), "change %d", i)
 			}
 		}
+		Expect(manager.Create(ctx, shipping(checkoutShips(func(*corev1.Container) {})), client.DryRunAll)).To(Succeed())
 		Expect(manager.Create(ctx, shipping(func(*corev1.PodSpec) {}))).To(Succeed())
 	})
 

@@ -169,7 +169,7 @@ var _ = Describe("GitHub shows a run", func() {
 		Expect(k8s.Delete(ctx, t.builder("BUILD"))).To(Succeed())
 		t.runIs(v1alpha1.RunFailed)
 		t.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
-		Expect(t.told()).To(ContainElement(HavePrefix("BUILD error: failed in run run: ")))
+		Expect(t.told()).To(ContainElement(Equal("BUILD error: failed in run run: PodGone: its Pod was deleted (kubectl katkit get run -n " + t.namespace + ")")))
 		u.run()
 		u.imageBecomes(appName, u.newImage(appName))
 		Eventually(u.states).Should(Equal([]string{"in_progress"}))
@@ -177,7 +177,7 @@ var _ = Describe("GitHub shows a run", func() {
 		u.imageBecomes(appName, "registry.example/app:old")
 		u.rollOut(appName)
 		u.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
-		Expect(u.told()).To(ContainElement(HavePrefix("DEPLOY error: cancelled in run run: ")))
+		Expect(u.told()).To(ContainElement("DEPLOY error: cancelled in run run: run run was cancelled"))
 		Expect(u.states()).To(Equal([]string{"in_progress", "error"}))
 	})
 
@@ -187,7 +187,7 @@ var _ = Describe("GitHub shows a run", func() {
 		t.run()
 		t.runFails(v1alpha1.ReasonServiceNotFound)
 		t.isReported(metav1.ConditionTrue, v1alpha1.ReasonReported)
-		Expect(t.told()).To(HaveExactElements(HavePrefix("(config) failure: run run could not begin: ServiceNotFound: ")))
+		Expect(t.told()).To(HaveExactElements("(config) failure: run run could not begin: ServiceNotFound: a role fits no workload of the tenant (kubectl katkit get run -n " + t.namespace + ")"))
 		t.newDeployment(appName, "registry.example/app:old")
 		t.run(func(r *v1alpha1.CIRun) {
 			r.Name, r.Spec.Commit = "second", v1alpha1.CommitSelector{SHA: get(&v1alpha1.CIRun{}, t.namespace, "run").Status.SHA}

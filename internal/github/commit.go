@@ -22,6 +22,8 @@ type Commit struct {
 	Time time.Time
 	// URL is the page for people.
 	URL string
+	// Parent is the sha of the one commit that it comes from; empty when there is none, or more than one.
+	Parent string
 }
 
 // Branch returns the newest commit of a branch, given without "refs/heads/".
@@ -46,6 +48,13 @@ func (c *Client) keep(repository string, commit Commit) {
 	c.cache.entries.put(keyOf(c.account, "commit", c.host.Name, repository, commit.SHA), commit, commit.cost())
 }
 
+// kept is a commit that is remembered.
+func (c *Client) kept(repository, sha string) (Commit, bool) {
+	value, _ := c.cache.entries.get(keyOf(c.account, "commit", c.host.Name, repository, sha))
+	commit, ok := value.(Commit)
+	return commit, ok
+}
+
 // Commit returns the commit of a full sha (40 hex digits). A commit that the repository has not is an
 // error of kind NotFound. The answer never changes and is not asked for again while the cache holds it.
 func (c *Client) Commit(ctx context.Context, repository, sha string) (Commit, error) {
@@ -53,8 +62,8 @@ func (c *Client) Commit(ctx context.Context, repository, sha string) (Commit, er
 	if !validSHA(sha) {
 		return Commit{}, c.malformed(repository, what, "a commit is named by its full sha of 40 hex digits in lower case")
 	}
-	if known, ok := c.cache.entries.get(keyOf(c.account, "commit", c.host.Name, repository, sha)); ok {
-		return known.(Commit), nil
+	if known, ok := c.kept(repository, sha); ok {
+		return known, nil
 	}
 	var answer gogithub.RepositoryCommit
 	// The changed files come in pages; one is enough, since none is wanted.
@@ -70,22 +79,55 @@ func (c *Client) Commit(ctx context.Context, repository, sha string) (Commit, er
 }
 
 // History returns up to n (1 to 100) commits, the newest first: that of a full sha, and what it comes from. The answer never
-// changes and is not asked for again while the cache holds it.
+// changes and is not asked for again while the cache holds it, nor when it holds the commit and the history of its one parent.
 func (c *Client) History(ctx context.Context, repository, sha string, n int) ([]Commit, error) {
 	what := "the commits before " + oneLine(sha, maxNameLength)
 	if !validSHA(sha) {
 		return nil, c.malformed(repository, what, "a commit is named by its full sha of 40 hex digits in lower case")
 	}
-	key := keyOf(c.account, "history", c.host.Name, repository, sha, strconv.Itoa(n))
+	key := c.historyKey(repository, sha, n)
 	if known, ok := c.cache.entries.get(key); ok {
 		return slices.Clone(known.([]Commit)), nil
 	}
+	commits := c.historyOfParent(repository, sha, n)
+	if commits == nil {
+		var err error
+		if commits, err = c.askHistory(ctx, repository, what, sha, n); err != nil {
+			return nil, err
+		}
+	}
+	cost := int64(entryOverhead)
+	for _, commit := range commits {
+		cost += commit.cost()
+	}
+	c.cache.entries.put(key, slices.Clone(commits), cost)
+	return commits, nil
+}
+
+func (c *Client) historyKey(repository, sha string, n int) cacheKey {
+	return keyOf(c.account, "history", c.host.Name, repository, sha, strconv.Itoa(n))
+}
+
+// historyOfParent is the history of a commit by that of its one parent; nil when they are not remembered.
+func (c *Client) historyOfParent(repository, sha string, n int) []Commit {
+	commit, ok := c.kept(repository, sha)
+	if !ok || commit.Parent == "" {
+		return nil
+	}
+	before, ok := c.cache.entries.get(c.historyKey(repository, commit.Parent, n))
+	if !ok {
+		return nil
+	}
+	older := before.([]Commit)
+	return append([]Commit{commit}, older[:min(len(older), n-1)]...)
+}
+
+func (c *Client) askHistory(ctx context.Context, repository, what, sha string, n int) ([]Commit, error) {
 	var answer []*gogithub.RepositoryCommit
 	if err := c.get(immutable(ctx), repository, what, "/commits?sha="+sha+"&per_page="+strconv.Itoa(n), &answer); err != nil {
 		return nil, unknownCommit(err)
 	}
 	commits := make([]Commit, 0, len(answer))
-	cost := int64(entryOverhead)
 	for _, one := range answer {
 		commit, err := c.commit(repository, what, one)
 		if err != nil {
@@ -93,9 +135,7 @@ func (c *Client) History(ctx context.Context, repository, sha string, n int) ([]
 		}
 		commits = append(commits, commit)
 		c.keep(repository, commit)
-		cost += commit.cost()
 	}
-	c.cache.entries.put(key, slices.Clone(commits), cost)
 	return commits, nil
 }
 
@@ -128,14 +168,21 @@ func (c *Client) commit(repository, what string, answer *gogithub.RepositoryComm
 	if author == "" {
 		author = answer.GetCommit().GetAuthor().GetName()
 	}
+	parent := ""
+	if len(answer.Parents) == 1 && validSHA(answer.Parents[0].GetSHA()) {
+		parent = answer.Parents[0].GetSHA()
+	}
 	return Commit{
 		SHA:     answer.GetSHA(),
 		Message: oneLine(firstLine(answer.GetCommit().GetMessage()), MaxMessageLength),
 		Author:  oneLine(author, maxNameLength),
 		Time:    answer.GetCommit().GetCommitter().GetDate().UTC(),
 		URL:     answer.GetHTMLURL(),
+		Parent:  parent,
 	}, nil
 }
 
 // cost is about what a commit takes in memory, in bytes.
-func (c Commit) cost() int64 { return int64(len(c.Message)+len(c.Author)+len(c.URL)) + entryOverhead }
+func (c Commit) cost() int64 {
+	return int64(len(c.Message)+len(c.Author)+len(c.URL)+len(c.Parent)) + entryOverhead
+}

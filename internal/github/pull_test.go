@@ -168,3 +168,46 @@ func TestHistoryIsAskedForOnce(t *testing.T) {
 		t.Errorf("unknown commit: %v", err)
 	}
 }
+
+func TestHistoryOfAOneCommitPushIsThatOfItsParent(t *testing.T) {
+	w := serve(t, github.Options{})
+	r := w.repository("acme/app")
+	client := w.client()
+	look := func() []string {
+		t.Helper()
+		head, err := client.Branch(t.Context(), "acme/app", "trunk")
+		if err != nil {
+			t.Fatal(err)
+		}
+		commits, err := client.History(t.Context(), "acme/app", head.SHA, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var messages []string
+		for _, commit := range commits {
+			messages = append(messages, commit.Message)
+		}
+		return messages
+	}
+	for _, step := range []struct {
+		push []string
+		want []string
+		asks int // the branch, and the history where it is needed
+	}{
+		{push: []string{"a", "b", "c"}, want: []string{"c", "b", "a"}, asks: 2},
+		{push: []string{"d"}, want: []string{"d", "c", "b"}, asks: 1},
+		{push: []string{"e", "f"}, want: []string{"f", "e", "d"}, asks: 2},
+		{push: []string{"g"}, want: []string{"g", "f", "e"}, asks: 1},
+	} {
+		for _, message := range step.push {
+			w.commit(r, fakegithub.Commit{Message: message})
+		}
+		before := len(w.Requests())
+		if got := look(); !slices.Equal(got, step.want) {
+			t.Errorf("after %q: %q, want %q", step.push, got, step.want)
+		}
+		if asked := len(w.Requests()) - before; asked != step.asks {
+			t.Errorf("after %q: %d requests, want %d", step.push, asked, step.asks)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package logstore
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -32,18 +31,6 @@ type entry struct {
 	changed   chan struct{} // closed when there is more
 	followers int
 }
-
-// take waits until nobody else writes.
-func (e *entry) take(ctx context.Context) error {
-	select {
-	case e.lock <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (e *entry) give() { <-e.lock }
 
 // watch returns a channel that is closed at the next change.
 func (e *entry) watch() <-chan struct{} {

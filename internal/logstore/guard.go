@@ -23,13 +23,16 @@ import (
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 const (
-	// tokenTTL and accessTTL are how long the API server's yes counts; its no counts once.
+	// tokenTTL and accessTTL are how long the API server's yes counts, and deniedTTL its no.
 	tokenTTL  = 30 * time.Second
 	accessTTL = 10 * time.Second
-	// rememberedReviews bounds those that are kept.
+	deniedTTL = 5 * time.Second
+	// rememberedReviews bounds those that are kept of each kind.
 	rememberedReviews = 4096
-	// maxReviews is how many the API server is asked for at once, and reviewTimeout how long one may take, the wait for its turn included.
-	maxReviews    = 16
+	// maxReviews is how many the API server is asked for at once, reviewsOfOne how many of them for one address that asks, and
+	// reviewTimeout how long one may take, the wait for its turn included.
+	maxReviews    = 32
+	reviewsOfOne  = maxReviews / 8
 	reviewTimeout = 10 * time.Second
 	// maxTokenBytes is the longest token that is looked at.
 	maxTokenBytes = 16 << 10
@@ -54,17 +57,19 @@ type Guard struct {
 	reviewer Reviewer
 	metrics  *Metrics
 	log      logr.Logger
-	slots    chan struct{}
+	reviews  *shares
 	tokens   *cache.LRUExpireCache // by hash of audience and token: authenticationv1.UserInfo
 	access   *cache.LRUExpireCache // by hash of token, namespace and phase: struct{}
+	denied   *cache.LRUExpireCache // by either: *refusal; apart, so that wrong tokens push out no right ones
 }
 
 // NewGuard makes a guard that has asked for nothing yet.
 func NewGuard(reviewer Reviewer, clock clock.PassiveClock, metrics *Metrics, log logr.Logger) *Guard {
 	return &Guard{
-		reviewer: reviewer, metrics: metrics, log: log, slots: make(chan struct{}, maxReviews),
+		reviewer: reviewer, metrics: metrics, log: log, reviews: newShares(maxReviews, reviewsOfOne),
 		tokens: cache.NewLRUExpireCacheWithClock(rememberedReviews, clock),
 		access: cache.NewLRUExpireCacheWithClock(rememberedReviews, clock),
+		denied: cache.NewLRUExpireCacheWithClock(rememberedReviews, clock),
 	}
 }
 
@@ -79,7 +84,11 @@ func (g *Guard) Writer(r *http.Request, namespace, pod string) (Log, error) {
 	if err != nil {
 		return Log{}, err
 	}
-	user, err := g.user(r.Context(), token, contract.LogAudience)
+	if !looksBound(token) {
+		return Log{}, refuse(http.StatusUnauthorized, "the token is not that of a Pod for the audience %s: a log is written with the one that its Pod's kubelet gets",
+			contract.LogAudience)
+	}
+	user, err := g.user(r, token, contract.LogAudience)
 	if err != nil {
 		return Log{}, err
 	}
@@ -112,13 +121,16 @@ func (g *Guard) Reader(r *http.Request, namespace, phase string) error {
 	if err != nil {
 		return err
 	}
-	user, err := g.user(r.Context(), token, "")
+	user, err := g.user(r, token, "")
 	if err != nil {
 		return err
 	}
 	key := hashOf(token, namespace, phase)
 	if _, known := g.access.Get(key); known {
 		return nil
+	}
+	if err := g.refusedBefore(key); err != nil {
+		return err
 	}
 	resource, sub, _ := strings.Cut(contract.LogResource, "/")
 	spec := authorizationv1.SubjectAccessReviewSpec{
@@ -130,7 +142,7 @@ func (g *Guard) Reader(r *http.Request, namespace, phase string) error {
 	for name, values := range user.Extra {
 		spec.Extra[name] = authorizationv1.ExtraValue(values)
 	}
-	status, err := ask(r.Context(), g, "access", func(ctx context.Context) (authorizationv1.SubjectAccessReviewStatus, error) {
+	status, err := ask(r, g, "access", func(ctx context.Context) (authorizationv1.SubjectAccessReviewStatus, error) {
 		return g.reviewer.ReviewAccess(ctx, spec)
 	})
 	if err != nil {
@@ -138,7 +150,7 @@ func (g *Guard) Reader(r *http.Request, namespace, phase string) error {
 	}
 	if !status.Allowed {
 		g.metrics.reviewed("access", "denied")
-		return refuse(http.StatusForbidden, "%s may not get %s.%s %s in the namespace %s: ask its admin for the role view, or one that names %s",
+		return g.deny(key, http.StatusForbidden, "%s may not get %s.%s %s in the namespace %s: ask its admin for the role view, or one that names %s",
 			user.Username, contract.LogResource, v1alpha1.GroupVersion.Group, phase, namespace, contract.LogResource)
 	}
 	g.metrics.reviewed("access", "allowed")
@@ -147,18 +159,21 @@ func (g *Guard) Reader(r *http.Request, namespace, phase string) error {
 }
 
 // user returns whose a token is. audience "" is the API server's own.
-func (g *Guard) user(ctx context.Context, token, audience string) (authenticationv1.UserInfo, error) {
+func (g *Guard) user(r *http.Request, token, audience string) (authenticationv1.UserInfo, error) {
 	key := hashOf(audience, token)
 	if known, ok := g.tokens.Get(key); ok {
 		if user, ok := known.(authenticationv1.UserInfo); ok {
 			return user, nil
 		}
 	}
+	if err := g.refusedBefore(key); err != nil {
+		return authenticationv1.UserInfo{}, err
+	}
 	var audiences []string
 	if audience != "" {
 		audiences = []string{audience}
 	}
-	status, err := ask(ctx, g, "token", func(ctx context.Context) (authenticationv1.TokenReviewStatus, error) {
+	status, err := ask(r, g, "token", func(ctx context.Context) (authenticationv1.TokenReviewStatus, error) {
 		return g.reviewer.ReviewToken(ctx, token, audiences)
 	})
 	if err != nil {
@@ -167,7 +182,7 @@ func (g *Guard) user(ctx context.Context, token, audience string) (authenticatio
 	// Who checks a token but knows of no audiences names none.
 	if !status.Authenticated || (audience != "" && !slices.Contains(status.Audiences, audience)) {
 		g.metrics.reviewed("token", "denied")
-		return authenticationv1.UserInfo{}, refuse(http.StatusUnauthorized, "the API server does not know the token%s: it is wrong, has expired, or its Pod is gone", forAudience(audience))
+		return authenticationv1.UserInfo{}, g.deny(key, http.StatusUnauthorized, "the API server does not know the token%s: it is wrong, has expired, or its Pod is gone", forAudience(audience))
 	}
 	g.metrics.reviewed("token", "allowed")
 	g.tokens.Add(key, status.User, tokenTTL)
@@ -181,18 +196,34 @@ func forAudience(audience string) string {
 	return fmt.Sprintf(" as one for the audience %s", audience)
 }
 
-// ask asks the API server, when it is this question's turn.
-func ask[T any](ctx context.Context, g *Guard, kind string, question func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+// deny refuses something now, and for a while.
+func (g *Guard) deny(key hash, status int, format string, arguments ...any) error {
+	refused := refuse(status, format, arguments...)
+	g.denied.Add(key, refused, deniedTTL)
+	return refused
+}
+
+// refusedBefore returns the refusal of something that was denied lately, else nil.
+func (g *Guard) refusedBefore(key hash) error {
+	if known, ok := g.denied.Get(key); ok {
+		if refused, ok := known.(*refusal); ok {
+			return refused
+		}
+	}
+	return nil
+}
+
+// ask asks the API server for a request, when it is the turn of the address that it came from.
+func ask[T any](r *http.Request, g *Guard, kind string, question func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), reviewTimeout)
 	defer cancel()
 	var none T
-	select {
-	case g.slots <- struct{}{}:
-		defer func() { <-g.slots }()
-	case <-ctx.Done():
+	leave, err := g.reviews.enter(ctx, host(r.RemoteAddr))
+	if err != nil {
 		g.metrics.reviewed(kind, "failed")
 		return none, refuse(http.StatusServiceUnavailable, "the API server is asked for more than it answers in time: try again")
 	}
+	defer leave()
 	answer, err := question(ctx)
 	if err != nil {
 		g.metrics.reviewed(kind, "failed")

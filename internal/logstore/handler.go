@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// writeSlotTimeout is how long a write waits for others to end.
-	writeSlotTimeout = 10 * time.Second
+	// turnTimeout is how long a request waits for others to end.
+	turnTimeout = 10 * time.Second
+	// A namespace has an eighth of the writes at once, and a quarter of the reads, of which those that follow last.
+	namespacesOfWrites, namespacesOfReads = 8, 4
 	// bodyTimeout is how long a body may take to come, and bodyStall how long nothing of it may come.
 	bodyTimeout = 2 * time.Minute
 	bodyStall   = 15 * time.Second
@@ -35,7 +37,7 @@ type Handler struct {
 	// Stopping is closed when those that follow are to be sent away.
 	Stopping <-chan struct{}
 
-	writes, reads chan struct{}
+	writes, reads *shares // by namespace
 	mux           *http.ServeMux
 }
 
@@ -43,7 +45,7 @@ type Handler struct {
 func NewHandler(store *Store, guard *Guard, metrics *Metrics, clock clock.Clock, log logr.Logger, maxWrites int, stopping <-chan struct{}) *Handler {
 	h := &Handler{
 		Store: store, Guard: guard, Metrics: metrics, Clock: clock, Log: log, Stopping: stopping,
-		writes: make(chan struct{}, maxWrites), reads: make(chan struct{}, maxReads), mux: http.NewServeMux(),
+		writes: newShares(maxWrites, maxWrites/namespacesOfWrites), reads: newShares(maxReads, maxReads/namespacesOfReads), mux: http.NewServeMux(),
 	}
 	const write, read = "/v1/namespaces/{namespace}/pods/{pod}/log", "/v1/namespaces/{namespace}/phases/{phase}/pods/{pod}/log"
 	h.handle("PUT "+write, verbWrite, h.write)
@@ -71,7 +73,7 @@ func (h *Handler) handle(pattern string, v verb, do answer) {
 		if err == nil {
 			return
 		}
-		refused, known := asRefusal(err, h.Store.maxBytes)
+		refused, known := asRefusal(err, h.Store.limits)
 		code = strconv.Itoa(refused.status)
 		if !known && r.Context().Err() == nil {
 			h.Log.Error(err, "the bucket fails", "verb", v, "namespace", r.PathValue("namespace"), "pod", r.PathValue("pod"))
@@ -86,6 +88,11 @@ func (h *Handler) state(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	leave, err := enter(r.Context(), h.writes, log.Namespace)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	state, err := h.Store.State(r.Context(), log)
 	if err != nil {
 		return err
@@ -112,10 +119,17 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := enter(r.Context(), h.writes, writeSlotTimeout); err != nil {
-		return refuse(http.StatusServiceUnavailable, "too much is written at once: try again")
+	// The log first: however many writes of it wait, they keep no place from another.
+	writer, err := h.Store.Open(r.Context(), log)
+	if err != nil {
+		return err
 	}
-	defer func() { <-h.writes }()
+	defer writer.Close()
+	leave, err := enter(r.Context(), h.writes, log.Namespace)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	h.Metrics.writesInFlight.Inc()
 	defer h.Metrics.writesInFlight.Dec()
 
@@ -123,7 +137,7 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request) error {
 		Reader: http.MaxBytesReader(w, r.Body, contract.MaxLogChunk), control: http.NewResponseController(w),
 		clock: h.Clock, until: h.Clock.Now().Add(bodyTimeout),
 	}
-	state, err := h.Store.Append(r.Context(), log, offset, body, complete)
+	state, err := writer.Append(r.Context(), offset, body, complete)
 	if err != nil {
 		_, _ = io.Copy(io.Discard, body) // a client that still sends would not see the answer
 		return err
@@ -133,16 +147,14 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// enter takes one of the places, when one is free in time.
-func enter(ctx context.Context, places chan struct{}, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+// enter waits for a namespace's turn, and returns what ends it.
+func enter(ctx context.Context, turns *shares, namespace string) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
 	defer cancel()
-	select {
-	case places <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	if leave, err = turns.enter(ctx, namespace); err != nil {
+		return nil, refuse(http.StatusServiceUnavailable, "the log store has too much to do at once, in all or for this namespace: try again")
 	}
+	return leave, nil
 }
 
 // body is what comes of a write, as long as it comes.

@@ -23,8 +23,9 @@ import (
 )
 
 const (
-	// maxConnections is how many are served at once; more wait until one ends.
+	// maxConnections is how many are served at once; more wait until one ends. connectionsOfOne is how many of them one address has.
 	maxConnections    = 4096
+	connectionsOfOne  = maxConnections / 8
 	maxHeaderBytes    = 64 << 10
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
@@ -42,9 +43,10 @@ type Settings struct {
 	CertFile, KeyFile string
 	// Retention is how long a log is kept after its newest byte; 0: for ever.
 	Retention time.Duration
-	// MaxLogBytes is the most that is taken of one log, and MaxWrites how many writes are served at once.
-	MaxLogBytes int64
-	MaxWrites   int
+	// Limits are what is taken of logs.
+	Limits Limits
+	// MaxWrites is how many writes are served at once.
+	MaxWrites int
 	// Registerer is where metrics go.
 	Registerer prometheus.Registerer
 }
@@ -64,7 +66,7 @@ func NewManager(config *rest.Config, options ctrl.Options, settings Settings) (c
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	listener := netutil.LimitListener(settings.Listener, maxConnections)
+	listener := netutil.LimitListener(newPerAddress(settings.Listener, connectionsOfOne), maxConnections)
 	if settings.CertFile != "" {
 		watcher, err := certwatcher.New(settings.CertFile, settings.KeyFile)
 		if err != nil {
@@ -75,7 +77,10 @@ func NewManager(config *rest.Config, options ctrl.Options, settings Settings) (c
 		}
 		listener = tls.NewListener(listener, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: watcher.GetCertificate})
 	}
-	store := NewStore(settings.Bucket, clock.RealClock{}, settings.MaxLogBytes)
+	store := NewStore(settings.Bucket, clock.RealClock{}, settings.Limits)
+	if err := settings.Registerer.Register(store.budget); err != nil {
+		return nil, fmt.Errorf("registering the metrics: %w", err)
+	}
 	stopping := make(chan struct{})
 	s := &server{
 		bucket: settings.Bucket, listener: listener, stopping: stopping, log: log,

@@ -20,7 +20,7 @@ type patience struct {
 }
 
 var (
-	// networkPatience ends before that of the container `log`, which waits a minute for an answer, and then asks again.
+	// networkPatience ends before that of who ships a log, which waits a minute for an answer, and then asks again.
 	networkPatience = patience{request: 30 * time.Second, tries: 4, pause: 50 * time.Millisecond}
 	// folderPatience is for a page that is listed while a file gets its name.
 	folderPatience = patience{tries: 5}

@@ -29,7 +29,7 @@ func TestTheLastLinesAreThoseOfTheWholeLog(t *testing.T) {
 			offset = int(appendText(t, s, int64(offset), string(content[offset:to]), false).Bytes)
 			clock.Step(time.Duration(random.IntN(2)) * growFor)
 			if random.IntN(5) == 0 { // another replica stores some of it, too
-				again := NewStore(bucket, clock, 1<<30)
+				again := NewStore(bucket, clock, Limits{LogBytes: 1 << 30})
 				if _, err := again.bucket.put(t.Context(), aLog.chunkKey(int64(offset/2)), bytes.NewReader(content[offset/2:offset])); err != nil {
 					t.Fatal(err)
 				}

@@ -53,7 +53,7 @@ func sendJSON(w http.ResponseWriter, status int, answer any) {
 }
 
 // asRefusal turns an error of the store into an answer. known tells whether it was expected; otherwise it is worth the store's own log.
-func asRefusal(err error, maxBytes int64) (answer *refusal, known bool) {
+func asRefusal(err error, limits Limits) (answer *refusal, known bool) {
 	var conflict *ConflictError
 	var from *SourceError
 	var tooLarge *http.MaxBytesError
@@ -66,7 +66,10 @@ func asRefusal(err error, maxBytes int64) (answer *refusal, known bool) {
 		return refuse(http.StatusRequestEntityTooLarge, "the body has more than %d bytes: send the rest in a further request", contract.MaxLogChunk), true
 	case errors.Is(err, ErrTooLong):
 		return refuse(http.StatusRequestEntityTooLarge, "the log would have more than %d bytes, which is the most that the log store takes of one log: "+
-			"write less, or have --max-log-bytes of the log store raised", maxBytes), true
+			"write less, or have --max-log-bytes of the log store raised", limits.LogBytes), true
+	case errors.Is(err, ErrNoRoom):
+		return refuse(http.StatusRequestEntityTooLarge, "the logs of this namespace have %d bytes, which is the most that the log store takes of one namespace: "+
+			"write less, wait until older logs are removed, or have --max-namespace-bytes of the log store raised", limits.NamespaceBytes), true
 	case errors.Is(err, ErrBusy):
 		return refuse(http.StatusServiceUnavailable, "another write of this log is under way: try again"), true
 	case errors.As(err, &from):

@@ -71,12 +71,11 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) error {
 	if !validNames(namespace, pod) || !contract.PodOfPhase(pod, phase) {
 		return refuse(http.StatusNotFound, "%s is no Pod of the phase %s: status.attempts of the phase has their names", pod, phase)
 	}
-	select {
-	case h.reads <- struct{}{}:
-		defer func() { <-h.reads }()
-	default:
-		return refuse(http.StatusTooManyRequests, "%d others read logs: try again", maxReads)
+	leave, err := enter(r.Context(), h.reads, namespace)
+	if err != nil {
+		return err
 	}
+	defer leave()
 	h.Metrics.readsInFlight.Inc()
 	defer h.Metrics.readsInFlight.Dec()
 

@@ -36,13 +36,13 @@ func whatHappens(t *testing.T, open opener, seeds uint64) {
 func write(t *testing.T, random *rand.Rand, bucket *Bucket, log Log, content []byte) {
 	t.Helper()
 	one, clock := newTestStore(bucket)
-	stores := []*Store{one, NewStore(bucket, clock, 1<<30)}
+	stores := []*Store{one, NewStore(bucket, clock, Limits{LogBytes: 1 << 30})}
 	var acknowledged int64
 	for step := 0; ; step++ {
 		clock.Step(growFor * 2 / 5)
 		which := random.IntN(len(stores))
 		if random.IntN(8) == 0 { // it was killed, and began anew
-			stores[which] = NewStore(bucket, clock, 1<<30)
+			stores[which] = NewStore(bucket, clock, Limits{LogBytes: 1 << 30})
 		}
 		from := max(0, acknowledged-int64(random.IntN(2000)))
 		if random.IntN(10) == 0 {
@@ -156,7 +156,7 @@ func refused(t *testing.T, s *Store, offset int64, text string, complete bool, w
 func TestALogHasSoManyBytesAtMost(t *testing.T) {
 	bucket := aFolder(t)
 	_, clock := newTestStore(bucket)
-	s := NewStore(bucket, clock, 10)
+	s := NewStore(bucket, clock, Limits{LogBytes: 10})
 	appendText(t, s, 0, "1234567", false)
 	if _, err := s.Append(t.Context(), aLog, 7, strings.NewReader("89ab"), false); !errors.Is(err, ErrTooLong) {
 		t.Errorf("the error is %v", err)
@@ -215,7 +215,7 @@ func growsAlone(t *testing.T, open opener) {
 	t.Helper()
 	bucket := open(t)
 	one, clock := newTestStore(bucket)
-	other := NewStore(bucket, clock, 1<<30)
+	other := NewStore(bucket, clock, Limits{LogBytes: 1 << 30})
 	appendText(t, one, 0, "a", false)
 	appendText(t, other, 1, "b", false)
 	appendText(t, one, 2, "c", false)
@@ -286,7 +286,7 @@ func TestAFullVolumeIsToldAndMended(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := s.Append(t.Context(), aLog, 7, strings.NewReader("after"), false)
-	if answer, known := asRefusal(err, 0); err == nil || known || answer.status != 503 {
+	if answer, known := asRefusal(err, Limits{}); err == nil || known || answer.status != 503 {
 		t.Fatalf("the error is %v", err)
 	}
 	if err := errors.Join(os.Remove(strings.TrimSuffix(folder, "/")), os.Rename(moved, folder)); err != nil {

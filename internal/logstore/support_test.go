@@ -54,7 +54,17 @@ func closed(t *testing.T, b *Bucket) *Bucket {
 
 func newTestStore(b *Bucket) (*Store, *testclock.FakeClock) {
 	clock := testclock.NewFakeClock(at)
-	return NewStore(b, clock, 1<<30), clock
+	return NewStore(b, clock, Limits{LogBytes: 1 << 30}), clock
+}
+
+// Append is a write of a log.
+func (s *Store) Append(ctx context.Context, log Log, offset int64, body io.Reader, complete bool) (contract.LogState, error) {
+	w, err := s.Open(ctx, log)
+	if err != nil {
+		return contract.LogState{}, err
+	}
+	defer w.Close()
+	return w.Append(ctx, offset, body, complete)
 }
 
 func appendText(t *testing.T, s *Store, offset int64, text string, complete bool) contract.LogState {

@@ -3,9 +3,11 @@ package logstore
 import (
 	"context"
 	"errors"
+	"iter"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -14,11 +16,11 @@ import (
 const (
 	// strayAge is the age from which on what was left of an interrupted write is removed.
 	strayAge = time.Hour
-	// Logs are looked through 24 times in the time that they are kept, within these bounds.
-	minSweepInterval, maxSweepInterval = 10 * time.Minute, 6 * time.Hour
+	// Logs are looked through 24 times in the time that they are kept, within these bounds; after a failure, at the first one.
+	minSweepInterval, maxSweepInterval = 10 * time.Minute, time.Hour
 )
 
-// Sweeper removes logs that are older than they are kept.
+// Sweeper removes logs that are older than they are kept, and counts the others for their namespaces' budgets.
 type Sweeper struct {
 	Store *Store
 	// Keep is how long a log is kept after its newest byte; 0: for ever.
@@ -34,41 +36,93 @@ func (s *Sweeper) Run(ctx context.Context) {
 		every = min(max(s.Keep/24, minSweepInterval), maxSweepInterval)
 	}
 	for {
+		wait := every
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Error(err, "old logs are not removed; this is tried again", "after", every.String())
+			wait = minSweepInterval
+			s.Log.Error(err, "not all logs were looked through, to count and to remove them; this is tried again", "after", wait.String())
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.Store.clock.After(every):
+		case <-s.Store.clock.After(wait):
 		}
 	}
 }
 
-// Sweep looks through all logs once. It goes on where it fails for one log, and returns the first error. Whatever is left over is found
-// the next time.
+// Sweep looks through all logs once, and counts what each namespace has. It goes on where it fails for one, and returns the first error.
+// Whatever is left over is found the next time.
 func (s *Sweeper) Sweep(ctx context.Context) error {
-	if s.Store.bucket.dir == "" {
-		return s.logs(ctx, "") // each list costs, and this is the fewest
-	}
-	var first error // a long list of files is slow: each of its pages begins with the first file
-	for namespace, err := range s.Store.bucket.list(ctx, "", "/") {
+	namespaces := s.Store.budget.all() // those of which nothing is left, too
+	for o, err := range s.Store.bucket.list(ctx, "", "/") {
 		if err != nil {
 			return err
 		}
-		if !namespace.IsDir {
-			continue
+		if o.IsDir {
+			namespaces[strings.TrimSuffix(o.Key, "/")] = 0
 		}
-		for pod, err := range s.Store.bucket.list(ctx, namespace.Key, "/") {
-			if err == nil && pod.IsDir {
-				err = s.logs(ctx, pod.Key)
-			}
-			if first == nil {
-				first = err
-			}
+	}
+	var first error
+	for namespace := range namespaces {
+		if err := s.namespace(ctx, namespace); first == nil {
+			first = err
 		}
 	}
 	return first
+}
+
+// namespace looks through the logs of a namespace. It counts what it has unless that cannot be listed.
+func (s *Sweeper) namespace(ctx context.Context, namespace string) error {
+	before, listed := s.Store.budget.of(namespace), int64(0)
+	var first error
+	var log found
+	judge := func() {
+		if err := s.judge(ctx, namespace, log); first == nil {
+			first = err
+		}
+	}
+	for o, err := range s.objects(ctx, namespace) {
+		if err != nil {
+			return errors.Join(first, err) // of the last log not all is known
+		}
+		listed += o.size + objectCost
+		if o.uid == "" {
+			continue // no log's
+		}
+		if folder := path.Dir(o.key); folder != log.folder {
+			judge()
+			log = found{folder: folder}
+		}
+		log.add(o)
+	}
+	judge()
+	// What was stored meanwhile counts, whether it was listed or not: the next sweep knows. What was removed is taken off already.
+	s.Store.budget.add(namespace, listed-before)
+	return first
+}
+
+// objects yields what is in a namespace, one log after the other: by one list, since each costs; of a folder by one for each Pod's name, since
+// each page of a long list of files begins with the first of them.
+func (s *Sweeper) objects(ctx context.Context, namespace string) iter.Seq2[object, error] {
+	bucket := s.Store.bucket
+	if bucket.dir == "" {
+		return bucket.objects(ctx, namespace+"/")
+	}
+	return func(yield func(object, error) bool) {
+		for pod, err := range bucket.list(ctx, namespace+"/", "/") {
+			if err != nil {
+				yield(object{}, err)
+				return
+			}
+			if !pod.IsDir {
+				continue
+			}
+			for o, err := range bucket.objects(ctx, pod.Key) {
+				if !yield(o, err) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // found is what the objects of one log tell.
@@ -78,40 +132,17 @@ type found struct {
 	stray  time.Time // the oldest stray's; zero: there is none
 }
 
-// logs looks through the logs whose keys begin with a prefix.
-func (s *Sweeper) logs(ctx context.Context, prefix string) error {
-	var first error
-	var log found
-	judge := func() {
-		if err := s.judge(ctx, log); first == nil {
-			first = err
-		}
+func (f *found) add(o object) {
+	if o.stored.After(f.newest) {
+		f.newest = o.stored
 	}
-	for o, err := range s.Store.bucket.objects(ctx, prefix) {
-		if err != nil {
-			judge()
-			return errors.Join(first, err)
-		}
-		if o.uid == "" {
-			continue // no log's
-		}
-		if folder := path.Dir(o.key); folder != log.folder {
-			judge()
-			log = found{folder: folder}
-		}
-		if o.stored.After(log.newest) {
-			log.newest = o.stored
-		}
-		if o.kind == stray && (log.stray.IsZero() || o.stored.Before(log.stray)) {
-			log.stray = o.stored
-		}
+	if o.kind == stray && (f.stray.IsZero() || o.stored.Before(f.stray)) {
+		f.stray = o.stored
 	}
-	judge()
-	return first
 }
 
 // judge removes a log that is old, or what is astray in it.
-func (s *Sweeper) judge(ctx context.Context, log found) error {
+func (s *Sweeper) judge(ctx context.Context, namespace string, log found) error {
 	if log.folder == "" {
 		return nil
 	}
@@ -121,7 +152,7 @@ func (s *Sweeper) judge(ctx context.Context, log found) error {
 	if !old && (log.stray.IsZero() || now.Sub(log.stray) <= strayAge) {
 		return nil
 	}
-	removed, err := s.remove(ctx, log.folder+"/", func(o object) bool {
+	removed, err := s.remove(ctx, namespace, log.folder+"/", func(o object) bool {
 		return (old && now.Sub(o.stored) > s.Keep) || (o.kind == stray && now.Sub(o.stored) > strayAge)
 	})
 	if err != nil {
@@ -136,7 +167,7 @@ func (s *Sweeper) judge(ctx context.Context, log found) error {
 }
 
 // remove deletes the objects below a prefix that are chosen.
-func (s *Sweeper) remove(ctx context.Context, prefix string, chosen func(object) bool) (int, error) {
+func (s *Sweeper) remove(ctx context.Context, namespace, prefix string, chosen func(object) bool) (int, error) {
 	removed := 0
 	for o, err := range s.Store.bucket.objects(ctx, prefix) {
 		if err != nil {
@@ -148,6 +179,7 @@ func (s *Sweeper) remove(ctx context.Context, prefix string, chosen func(object)
 		if err := s.Store.bucket.remove(ctx, o.key); err != nil {
 			return removed, err
 		}
+		s.Store.budget.add(namespace, -(o.size + objectCost))
 		removed++
 	}
 	return removed, nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	testclock "k8s.io/utils/clock/testing"
 )
@@ -14,7 +15,7 @@ import (
 func TestLogsGoWhenTheirNewestByteIsOld(t *testing.T) {
 	bucket := aFolder(t)
 	clock := testclock.NewFakeClock(time.Now())
-	s := NewStore(bucket, clock, 1<<20)
+	s := NewStore(bucket, clock, Limits{LogBytes: 1 << 20})
 	metrics, err := NewMetrics(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +57,9 @@ func TestLogsGoWhenTheirNewestByteIsOld(t *testing.T) {
 	got := sweep(24 * time.Hour)
 	if len(got) != 2 || !strings.HasPrefix(got[0], twin.prefix()) || !strings.HasPrefix(got[1], twin.prefix()) {
 		t.Errorf("%q are left", got)
+	}
+	if diff := cmp.Diff(map[string]int64{twin.Namespace: 1 + 2*objectCost}, s.budget.all()); diff != "" {
+		t.Errorf("what is left counts otherwise: %s", diff)
 	}
 	if _, err := os.Stat(bucket.dir + "/" + other.Namespace); !os.IsNotExist(err) {
 		t.Errorf("the folder of a namespace without logs: %v", err)

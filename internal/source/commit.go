@@ -43,6 +43,14 @@ func (r *Repository) Commit(ctx context.Context, sha string) (run.Commit, *probl
 }
 
 func (r *Repository) ofPullRequest(ctx context.Context, selector v1alpha1.CommitSelector) (run.Commit, *problem.Problem) {
+	if listed, found := link.Listed(r.link, selector.PullRequest, selector.SHA); found { // as a trigger has it: no call to GitHub is needed
+		commit, cause := r.Commit(ctx, listed.HeadSHA)
+		if cause != nil {
+			return run.Commit{}, cause
+		}
+		commit.Ref, commit.PullRequest, commit.Fork = listed.HeadRef, listed.Number, listed.Fork
+		return commit, nil
+	}
 	pull, err := r.client.PullRequest(ctx, r.name, int(selector.PullRequest))
 	if err != nil {
 		return run.Commit{}, r.missing(ctx, err, v1alpha1.ReasonCommitNotFound)
@@ -52,7 +60,7 @@ func (r *Repository) ofPullRequest(ctx context.Context, selector v1alpha1.Commit
 	if cause != nil {
 		return run.Commit{}, cause
 	}
-	if !pull.Fork && sha != pull.HeadSHA && !link.OwnHead(r.link, selector.PullRequest, sha) {
+	if !pull.Fork && sha != pull.HeadSHA {
 		has, cause := r.isPartOf(ctx, sha, pull.HeadSHA)
 		if cause != nil {
 			return run.Commit{}, cause

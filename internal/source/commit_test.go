@@ -203,7 +203,8 @@ func TestACommitIsOnTheBranchOrPullRequestThatIsNamedBesideIt(t *testing.T) {
 		"a fork's of another":                 {selector: v1alpha1.CommitSelector{SHA: theirs, PullRequest: own}, refused: true, calls: "pulls commits compare"},
 		"a fork's":                            {selector: v1alpha1.CommitSelector{PullRequest: foreign}, fork: true, calls: "pulls commits"},
 		"any other of a fork's pull request":  {selector: v1alpha1.CommitSelector{SHA: newest, PullRequest: foreign}, fork: true, calls: "pulls"},
-		"one that was the newest at the look": {selector: v1alpha1.CommitSelector{SHA: "SEEN", PullRequest: own}, calls: "pulls commits"},
+		"one that was the newest at the look": {selector: v1alpha1.CommitSelector{SHA: "SEEN", PullRequest: own}, calls: "commits"},
+		"a fork's newest at the look":         {selector: v1alpha1.CommitSelector{SHA: "SEEN", PullRequest: foreign}, fork: true, calls: "commits"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := h.open()
@@ -213,7 +214,7 @@ func TestACommitIsOnTheBranchOrPullRequestThatIsNamedBesideIt(t *testing.T) {
 			}
 			if c.selector.SHA == "SEEN" {
 				c.selector.SHA = theirs // any that the branch does not have by now
-				h.link.Status.PullRequests = []v1alpha1.PullRequestStatus{{Number: own, HeadSHA: theirs}}
+				h.link.Status.PullRequests = []v1alpha1.PullRequestStatus{{Number: c.selector.PullRequest, HeadRef: "was", HeadSHA: theirs, Fork: c.fork}}
 			}
 			asked := h.asks(func() {
 				commit, cause := r.Resolve(t.Context(), c.selector)

@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// maxFile is the largest file that is read of a repository, in bytes (design §4).
+	// maxFile is the largest file that is read of a repository, in bytes: many times what people write, and little to hold for all runs at once.
 	maxFile = 256 << 10
 	// Bounds of a link's status.
 	maxCommits      = 10

@@ -98,11 +98,11 @@ func TestJournalKeepsTheFirstTimeOfEachMark(t *testing.T) {
 	j.record(pod, false, start)
 	pod.Spec.NodeName = "n"
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{
-		{Name: contract.CheckoutContainer, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: string(report.Marshal())}}},
-		{Name: contract.BuildContainer, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+		{Name: contract.CheckoutContainer, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+		{Name: contract.BuildContainer, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: string(report.Marshal())}}},
 	}
 	j.record(pod, false, start.Add(1))
-	pod.Status.ContainerStatuses[1].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}
+	pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}
 	j.record(pod, false, start.Add(2))
 	pod.Status.Phase = corev1.PodSucceeded
 	j.record(pod, false, start.Add(3))
@@ -114,7 +114,7 @@ func TestJournalKeepsTheFirstTimeOfEachMark(t *testing.T) {
 		at: map[mark]time.Time{
 			created: start, scheduled: start.Add(1), terminated: start.Add(2), succeeded: start.Add(3), deleted: start.Add(4),
 		},
-		steps: steps{checkoutBegan: start, checkoutEnded: start.Add(time.Second)},
+		steps: steps{scriptBegan: start, scriptEnded: start.Add(time.Second)},
 	}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(entry{}, steps{})); diff != "" {
 		t.Error(diff)

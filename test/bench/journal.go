@@ -50,8 +50,8 @@ type entry struct {
 	failure error
 }
 
-// steps are when checkout and ci.sh began and ended, on the node's clock.
-type steps struct{ checkoutBegan, checkoutEnded, scriptBegan, scriptEnded time.Time }
+// steps are when ci.sh began and ended, on the node's clock.
+type steps struct{ scriptBegan, scriptEnded time.Time }
 
 // journal records when changes of a namespace's Pods, CIRuns and Phases were first seen.
 type journal struct {
@@ -178,13 +178,7 @@ func notePod(e *entry, pod *corev1.Pod, note func(mark, bool)) {
 }
 
 func (s *steps) read(container, message string) {
-	report, err := contract.ParseReport([]byte(message))
-	if err != nil {
-		return // a bare Pod
-	}
-	if container == contract.CheckoutContainer {
-		s.checkoutBegan, s.checkoutEnded = report.StartTime, report.FinishTime
-	} else {
+	if report, err := contract.ParseReport([]byte(message)); err == nil && container == contract.BuildContainer { // not of a bare Pod
 		s.scriptBegan, s.scriptEnded = report.StartTime, report.FinishTime
 	}
 }

@@ -187,8 +187,6 @@ func (r *results) timeline(out io.Writer) {
 			{"Phase created", phase.phase.at[created]},
 			{"builder Pod created", phase.pod.at[created]},
 			{"scheduled", phase.pod.at[scheduled]},
-			{"checkout began", phase.pod.steps.checkoutBegan},
-			{"checkout done", phase.pod.steps.checkoutEnded},
 			{"ci.sh began", phase.pod.steps.scriptBegan},
 			{"ci.sh done", phase.pod.steps.scriptEnded},
 			{"running, as the kubelet says", phase.pod.at[running]},

@@ -2,13 +2,17 @@ package e2e
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
@@ -69,6 +73,33 @@ var _ = Describe("A builder image", func() {
 			"COPY --from="+suite.images.Agent+" /katkit-agent /katkit-agent")
 	})
 
+	It("may be any that has its interpreter: without git, bash or the agent, of any user, with a root folder that is read-only", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		t.strictBuilders(ctx, 54321)
+		ci := "#!/bin/sh\nset -eu\n! command -v git\n! command -v bash\nid -u\ntouch /x 2>/dev/null || echo read-only\n" +
+			"echo built > artefact\necho NAME=value >> \"$KATKIT_OUTPUT\"\n"
+		r := newRepository(ctx, map[string]string{"ci.sh": ci, configFile: workflow(build)})
+		run := succeeded(ctx, t.runOf(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.Image = "busybox:stable" }))
+		phase := phasesOf(ctx, run)["BUILD"]
+		Expect(logOf(ctx, phase)).To(Equal("54321\nread-only\n"))
+		Expect(phase.Status.Outputs).To(ConsistOf(v1alpha1.Output{Name: "NAME", Value: "value"}))
+	})
+
+	It("that the class does not allow is refused, with those that are, before a Pod is made", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		class := newClass(ctx, func(class *v1alpha1.BuilderClassSpec) {
+			class.AllowedImages = []string{class.Image, "registry.example.com/team/*"}
+		})
+		run := ended(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": script(), configFile: workflow(build)}), func(link *v1alpha1.TenantRepoLinkSpec) {
+			class(link)
+			link.Builder.Image = "busybox:stable"
+		}))
+		Expect(run.Status.State).To(Equal(v1alpha1.RunFailed))
+		Expect(run.Status.Conditions).To(ContainElement(And(HaveField("Reason", v1alpha1.ReasonImageNotAllowed),
+			HaveField("Message", And(ContainSubstring("busybox:stable"), ContainSubstring("registry.example.com/team/*"))))))
+		Expect(suite.pods.ofRun(run)).To(BeEmpty())
+	})
+
 	It("has the link's cache, which what was left there outlives", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
 		claim := t.cache(ctx)
@@ -117,4 +148,36 @@ func (t *tenant) cache(ctx context.Context) string {
 		},
 	})).To(Succeed())
 	return name
+}
+
+// strictBuilders has the API server run the builds of a tenant as a user, with a root folder that is read-only, as a cluster's own policy may.
+func (t *tenant) strictBuilders(ctx context.Context, user int64) {
+	GinkgoHelper()
+	name := metav1.ObjectMeta{Name: t.namespace + "-strict"}
+	policy := &admissionregistrationv1.MutatingAdmissionPolicy{ObjectMeta: name, Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
+		FailurePolicy: new(admissionregistrationv1.Fail), ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
+		MatchConstraints: &admissionregistrationv1.MatchResources{
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: t.namespace}},
+			ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			}}},
+		},
+		Mutations: []admissionregistrationv1.Mutation{{PatchType: admissionregistrationv1.PatchTypeApplyConfiguration,
+			ApplyConfiguration: &admissionregistrationv1.ApplyConfiguration{Expression: fmt.Sprintf(
+				`Object{spec: Object.spec{containers: [Object.spec.containers{name: "build", securityContext: Object.spec.containers.securityContext{runAsUser: %d, readOnlyRootFilesystem: true}}]}}`, user)}}},
+	}}
+	binding := &admissionregistrationv1.MutatingAdmissionPolicyBinding{ObjectMeta: name, Spec: admissionregistrationv1.MutatingAdmissionPolicyBindingSpec{PolicyName: name.Name}}
+	for _, object := range []client.Object{policy, binding} {
+		Expect(suite.Client.Create(ctx, object)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(suite.Client.Delete(ctx, object)).To(Succeed()) })
+	}
+	Eventually(func() error { // it counts from when the API server knows of it
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "strict"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "build", Image: "x"}}}}
+		err := suite.Client.Create(ctx, pod, client.DryRunAll)
+		if err == nil && (pod.Spec.Containers[0].SecurityContext == nil || pod.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem == nil) {
+			err = errors.New("the Pod is as it was")
+		}
+		return err
+	}, patience).Should(Succeed())
 }

@@ -37,7 +37,7 @@ func cancelled(ctx context.Context, run *v1alpha1.CIRun) *v1alpha1.CIRun {
 	return run
 }
 
-// isRunning waits until ci.sh runs in a builder Pod of a run, and returns the Pod.
+// isRunning waits until ci.sh runs in a builder Pod of a run, where it has written something, and returns the Pod.
 func isRunning(ctx context.Context, run *v1alpha1.CIRun, attempt int) corev1.Pod {
 	GinkgoHelper()
 	var found corev1.Pod
@@ -48,8 +48,8 @@ func isRunning(ctx context.Context, run *v1alpha1.CIRun, attempt int) corev1.Pod
 		g.Expect(phases[0].Status.Attempts).To(HaveLen(attempt))
 		key := types.NamespacedName{Namespace: run.Namespace, Name: phases[0].Status.Attempts[attempt-1].Replicas[0].Pod}
 		g.Expect(suite.Client.Get(ctx, key, &found)).To(Succeed())
-		g.Expect(found.Status.ContainerStatuses).To(ContainElement(And(
-			HaveField("Name", contract.CheckoutContainer), HaveField("State.Terminated", Not(BeNil())))))
+		log := &corev1.PodLogOptions{Container: contract.BuildContainer, LimitBytes: new(int64(1))}
+		g.Expect(suite.Clientset.CoreV1().Pods(run.Namespace).GetLogs(key.Name, log).DoRaw(ctx)).NotTo(BeEmpty())
 	}).WithContext(ctx).Should(Succeed())
 	return found
 }

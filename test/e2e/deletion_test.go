@@ -58,7 +58,7 @@ var _ = Describe("What is deleted", func() {
 
 	It("is a link: its runs are cancelled, also those that wait, and what they had begun ends", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
-		r := newRepository(ctx, map[string]string{"ci.sh": script("trap 'echo told; exit 0' TERM", "while :; do sleep 0.2; done"), configFile: workflow(build, deploy),
+		r := newRepository(ctx, map[string]string{"ci.sh": script("trap 'echo told; exit 0' TERM", "echo started", "while :; do sleep 0.2; done"), configFile: workflow(build, deploy),
 			descriptionFile: description("web")})
 		t.service(ctx, "web")
 		link := t.link(ctx, r)

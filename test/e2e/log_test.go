@@ -76,6 +76,27 @@ var _ = Describe("The log of a build of 200 MiB of output", func() {
 	}, SpecTimeout(4*patience))
 })
 
+var _ = Describe("A ci.sh that empties the folder of its log", func() {
+	It("loses what it removed, which is told, and keeps no Pod", func(ctx SpecContext) {
+		logStoreURL(ctx)
+		t := newTenant(ctx, "DEV")
+		run := succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{
+			"ci.sh":    script("rm -rf "+contract.SpoolDir+"/*", "echo built"),
+			configFile: workflow(build),
+		})))
+		Eventually(func(g Gomega, ctx context.Context) {
+			var pods corev1.PodList
+			g.Expect(suite.Client.List(ctx, &pods, client.InNamespace(run.Namespace), client.MatchingLabels{v1alpha1.LabelRunUID: string(run.UID)})).To(Succeed())
+			g.Expect(pods.Items).To(BeEmpty())
+		}).WithContext(ctx).Should(Succeed())
+		stored := phasesOf(ctx, run)["BUILD"].Status.Attempts[0].Replicas[0].Log.Stored
+		Expect(stored).To(Or( // whether its files were opened before they were removed is chance
+			HaveValue(Equal(v1alpha1.StoredLog{State: v1alpha1.StoredLogComplete, Bytes: int64(len("built\n"))})),
+			HaveValue(And(HaveField("State", v1alpha1.StoredLogIncomplete), HaveField("Message", ContainSubstring("something removed them")))),
+		))
+	}, SpecTimeout(2*patience))
+})
+
 // storedLog is what the store says of a log.
 type storedLog struct {
 	bytes int

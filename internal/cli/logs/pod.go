@@ -15,6 +15,7 @@ import (
 
 	"katkit.dev/katkit/internal/cli/follow"
 	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/text"
 )
 
@@ -79,7 +80,7 @@ func (r *reader) copyPod(ctx context.Context, at place, lines *stamped) (opened 
 // podEnded tells whether nothing will come any more from a Pod. One that is gone, or not to be seen, has ended.
 func (r *reader) podEnded(ctx context.Context, at place) bool {
 	pod, err := r.core.Pods(at.namespace).Get(ctx, at.pod, metav1.GetOptions{})
-	return err != nil || buildOf(pod).Running == nil
+	return err != nil || buildpod.StateOf(pod, contract.BuildContainer).Running == nil
 }
 
 // awaitBuild watches a Pod until its build container has begun, or the Pod has ended without. A Pod that is gone is no error.
@@ -125,15 +126,6 @@ func (r *reader) watchPod(ctx context.Context, at place, one metav1.ListOptions)
 
 // begun tells whether a Pod's build container has a log, or will never have one.
 func begun(pod *corev1.Pod) bool {
-	build := buildOf(pod)
+	build := buildpod.StateOf(pod, contract.BuildContainer)
 	return build.Running != nil || build.Terminated != nil || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
-}
-
-func buildOf(pod *corev1.Pod) corev1.ContainerState {
-	for _, container := range pod.Status.ContainerStatuses {
-		if container.Name == contract.BuildContainer {
-			return container.State
-		}
-	}
-	return corev1.ContainerState{}
 }

@@ -29,8 +29,6 @@ const (
 	lasting = 10 * time.Second
 	// grace is how long the store may take for the rest of a log once its build has ended. Then what there is has to do.
 	grace = 30 * time.Second
-	// keptKey is the key of the ConfigMap that holds the end of a log.
-	keptKey = "log"
 )
 
 // errEnds: a store that gives nothing, and neither goes on.
@@ -240,7 +238,7 @@ func (r *reader) kept(ctx context.Context, t target, out io.Writer, why string) 
 		if err != nil {
 			r.say("%s: ConfigMap %s, which has more of its log, cannot be read: %v", t.name(), log.ConfigMap, err)
 		} else {
-			end = kept.Data[keptKey]
+			end = kept.Data[v1alpha1.ConfigMapKeyLog]
 		}
 	}
 	if int64(len(end)) < log.Bytes {

@@ -159,6 +159,8 @@ func (s *store) refused(response *http.Response) *refusal {
 		return &refusal{why: unsigned}
 	case code == http.StatusUnauthorized:
 		return &refusal{why: "the log store does not take your token: " + why}
+	case code == http.StatusBadRequest && s.proxy:
+		return &refusal{why: "the log store does not understand the API server (" + why + "); of one that serves TLS, --log-store names the address"}
 	case code >= 300 && code < 400:
 		return &refusal{why: "the log store is at another address, to which your token does not go"}
 	default:

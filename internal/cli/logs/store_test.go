@@ -283,6 +283,7 @@ func TestTheServiceProxy(t *testing.T) {
 		"no right to the log": {403, `{"error":"ann may not"}`, rest.Config{BearerToken: "t"}, `the log store refuses: the verb "get" on phases/log.katkit.dev is needed (ann may not)`, false},
 		"no token":            {401, `{"error":"a token is missing"}`, rest.Config{}, unsigned, false},
 		"a wrong token":       {401, `{"error":"it has expired"}`, rest.Config{BearerToken: "t"}, "the log store does not take your token: it has expired", false},
+		"it serves TLS":       {400, "Client sent an HTTP request to an HTTPS server.\n", rest.Config{BearerToken: "t"}, "the log store does not understand the API server (Client sent an HTTP request to an HTTPS server.); of one that serves TLS, --log-store names the address", false},
 		"something else":      {200, "hello", rest.Config{}, "what answers there is not a log store", false},
 	} {
 		t.Run(name, func(t *testing.T) {

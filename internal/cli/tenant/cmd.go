@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -25,7 +26,10 @@ rights. A cluster admin does that, since the label lets Katkit act there.
 
 What is there already stays, and gets what it lacks. The same command again changes nothing.
 
-With -o yaml the manifests are printed, to be kept in Git, and no cluster is asked.`
+With --network-policy builders reach the tenant's own Pods, names, Katkit's log store and the world outside of the cluster, and neither
+other tenants nor the API server, where the network of the cluster enforces policies. The addresses of the cluster are looked up.
+
+With -o yaml the manifests are printed, to be kept in Git, and no cluster is asked, except for addresses.`
 
 const example = `  # A tenant, and its first link
   kubectl katkit tenant create d-taskrunner --env DEV
@@ -34,14 +38,19 @@ const example = `  # A tenant, and its first link
   # In a namespace of another name, with bounds for what runs there
   kubectl katkit tenant create taskrunner --env DEV -n d-taskrunner --quota cpu=8,memory=16Gi,pods=50
 
+  # With builders that reach no other tenant
+  kubectl katkit tenant create d-taskrunner --env DEV --network-policy --pod-cidr 10.244.0.0/16
+
   # The manifests
   kubectl katkit tenant create d-taskrunner --env DEV --quota sample -o yaml > tenant.yaml`
 
 type options struct {
 	wanted
-	force  bool
-	output string
-	dryRun string
+	networkPolicy bool
+	podCIDRs      []string
+	force         bool
+	output        string
+	dryRun        string
 }
 
 // NewCommand makes the verb with its subcommand create. It prints to the streams, and makes the tenant in the cluster that connect gives.
@@ -84,10 +93,12 @@ func newCreate(streams genericiooptions.IOStreams, connect cli.Connect) *cobra.C
 	flags := command.Flags()
 	flags.StringVar(&o.env, "env", "", "the name of the environment, as DEV; katkitconfig.js has its phases by it")
 	flags.StringVar(&quota, "quota", "", "bounds for all that runs in the namespace, as "+sampleQuota+", or sample for these")
+	flags.BoolVar(&o.networkPolicy, "network-policy", false, "a NetworkPolicy that keeps builders away from other tenants and the API server")
+	flags.StringSliceVar(&o.podCIDRs, "pod-cidr", nil, "for --network-policy, the addresses of all Pods, as the network plugin was told (default those of the Nodes there are)")
 	flags.BoolVar(&o.force, "force", false, "take over a Namespace of another tenant, of another env, or of the system")
 	flags.StringVarP(&o.output, "output", "o", "", "yaml prints the manifests, and makes nothing")
 	flags.StringVar(&o.dryRun, "dry-run", "none", "client is the same as -o yaml")
-	for flag, values := range map[string][]string{"output": {"yaml"}, "dry-run": {"none", "client"}, "env": nil, "quota": {"sample"}} {
+	for flag, values := range map[string][]string{"output": {"yaml"}, "dry-run": {"none", "client"}, "env": nil, "quota": {"sample"}, "pod-cidr": nil} {
 		if err := command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // a flag that is not there: a mistake in the code
 		}
@@ -102,10 +113,14 @@ func create(ctx context.Context, streams genericiooptions.IOStreams, connect cli
 	case o.dryRun != "none" && o.dryRun != "client":
 		return fmt.Errorf("--dry-run %q: it is none or client", o.dryRun)
 	}
-	if err := o.check(); err != nil {
+	if err := errors.Join(o.check(), checkRanges(o.podCIDRs)); err != nil {
 		return err
 	}
-	if o.output == "yaml" || o.dryRun == "client" {
+	printed := o.output == "yaml" || o.dryRun == "client"
+	if err := o.lookAround(ctx, streams, connect, printed); err != nil {
+		return err
+	}
+	if printed {
 		manifests, err := o.yaml()
 		if err != nil {
 			return err
@@ -128,5 +143,34 @@ func create(ctx context.Context, streams genericiooptions.IOStreams, connect cli
 		return err
 	}
 	fmt.Fprintf(streams.Out, "\nNext:\n  kubectl katkit link OWNER/REPO --token-file FILE -n %s\n", view.Quote(o.namespace))
+	return nil
+}
+
+// lookAround finds out what a NetworkPolicy has to know of the cluster, when one is wanted. What cannot be found is left to the
+// user to fill in, where the manifests are printed.
+func (o *options) lookAround(ctx context.Context, streams genericiooptions.IOStreams, connect cli.Connect, printed bool) error {
+	if !o.networkPolicy {
+		if len(o.podCIDRs) > 0 {
+			return errors.New("--pod-cidr is for --network-policy, which is not given")
+		}
+		return nil
+	}
+	live, _, err := connect()
+	if err != nil {
+		return err
+	}
+	found, unknown := observeNetwork(ctx, live, o.podCIDRs)
+	o.network = &found
+	if len(unknown) > 0 && !printed {
+		return fmt.Errorf("not all addresses are known that the NetworkPolicy is about, so nothing is made; with -o yaml it is printed, to be filled in:\n%s",
+			text.Lines("  "+strings.Join(unknown, "\n  ")))
+	}
+	for _, line := range unknown {
+		fmt.Fprintln(streams.ErrOut, "Warning: fill in:", text.Line(line))
+	}
+	if len(o.podCIDRs) == 0 && found.pods[0] != unknownPods {
+		fmt.Fprintf(streams.ErrOut, "Warning: Pods are taken to have addresses of %s, as the Nodes say. If the network plugin gives out others, or Nodes to come bring others, "+
+			"name the whole range: --pod-cidr\n", text.Line(strings.Join(found.pods, ", ")))
+	}
 	return nil
 }

@@ -105,7 +105,7 @@ func apply(ctx context.Context, live client.Client, object *unstructured.Unstruc
 	kind := strings.ToLower(object.GetKind())
 	group := object.GroupVersionKind().Group
 	name := strings.TrimSuffix(kind+"."+group, ".") + "/" + object.GetName()
-	resource := strings.TrimSuffix(kind+"s."+group, ".")
+	resource := strings.TrimSuffix(strings.Replace(kind+"s", "ys", "ies", 1)+"."+group, ".")
 	before := &unstructured.Unstructured{}
 	before.SetGroupVersionKind(object.GroupVersionKind())
 	err := live.Get(ctx, client.ObjectKeyFromObject(object), before)

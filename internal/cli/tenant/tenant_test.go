@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
@@ -24,7 +25,9 @@ func TestManifests(t *testing.T) {
 	}
 	for name, w := range map[string]wanted{
 		"sample": {name: "d-taskrunner", namespace: "d-taskrunner", env: "DEV"},
-		"quota":  {name: "taskrunner", namespace: "d-taskrunner", quota: quota},
+		"network": {name: "d-taskrunner", namespace: "d-taskrunner", network: &network{
+			pods: []string{"10.244.0.0/16"}, services: []string{"10.96.0.0/12"}, apiServer: []string{"192.0.2.10/32"}, dns: []string{"10.96.0.10/32", nodeLocalDNS}}},
+		"quota": {name: "taskrunner", namespace: "d-taskrunner", quota: quota},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := w.yaml()
@@ -48,10 +51,9 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// TestTheSample holds that config/samples has what is printed.
-func TestTheSample(t *testing.T) {
-	documents := map[string][]map[string]any{}
-	for _, file := range []string{"testdata/sample.yaml", "../../../config/samples/tenant.yaml"} {
+// TestTheSamples holds that config/samples has what is printed.
+func TestTheSamples(t *testing.T) {
+	documents := func(file string) (objects []map[string]any) {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -61,11 +63,38 @@ func TestTheSample(t *testing.T) {
 			if err := yaml.Unmarshal([]byte(document), &object); err != nil {
 				t.Fatal(err)
 			}
-			documents[filepath.Dir(file)] = append(documents[filepath.Dir(file)], object)
+			objects = append(objects, object)
 		}
+		return objects
 	}
-	if diff := cmp.Diff(documents["../../../config/samples"], documents["testdata"]); diff != "" {
-		t.Errorf("-config/samples +printed:\n%s", diff)
+	if diff := cmp.Diff(documents("../../../config/samples/tenant.yaml"), documents("testdata/sample.yaml")); diff != "" {
+		t.Errorf("-config/samples/tenant.yaml +printed:\n%s", diff)
+	}
+	printed := documents("testdata/network.yaml")
+	if diff := cmp.Diff(documents("../../../config/samples/networkpolicy.yaml"), printed[len(printed)-1:]); diff != "" {
+		t.Errorf("-config/samples/networkpolicy.yaml +printed:\n%s", diff)
+	}
+}
+
+func TestTheWorldHasTheFamiliesOfTheCluster(t *testing.T) {
+	n := network{pods: []string{"10.1.0.0/16", "fd00:1::/48"}, services: []string{"10.2.0.0/16"}, apiServer: []string{"API-SERVER"}}
+	want := []networkingv1.NetworkPolicyPeer{
+		{IPBlock: &networkingv1.IPBlock{CIDR: "0.0.0.0/0", Except: []string{"10.1.0.0/16", "10.2.0.0/16", "API-SERVER", "169.254.0.0/16"}}},
+		{IPBlock: &networkingv1.IPBlock{CIDR: "::/0", Except: []string{"fd00:1::/48", "fd00:ec2::/32"}}},
+	}
+	if diff := cmp.Diff(want, n.world()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"192.0.2.1/32", "fd00::1/128"}, hosts([]string{"192.0.2.1", "None", "fd00::1"})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestPodRanges(t *testing.T) {
+	for cidr, right := range map[string]bool{"10.244.0.0/16": true, "fd00:1::/48": true, "": false, "10.244.0.0": false, "10.244.0.1/16": false, "0.0.0.0/0": false} {
+		if err := checkRanges([]string{cidr}); (err == nil) != right {
+			t.Errorf("%q: %v", cidr, err)
+		}
 	}
 }
 

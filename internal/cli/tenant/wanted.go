@@ -33,6 +33,7 @@ type wanted struct {
 	namespace string
 	env       string // "" for none
 	quota     corev1.ResourceList
+	network   *network // what a NetworkPolicy holds builders to; nil for no policy
 }
 
 // parseQuota reads a list such as sampleQuota, which "sample" stands for. "" is none.
@@ -94,6 +95,9 @@ func (w wanted) objects() ([]*unstructured.Unstructured, error) {
 	if requests := w.requests(); len(requests) > 0 {
 		all = append(all, &corev1.LimitRange{TypeMeta: typed(corev1.SchemeGroupVersion.String(), "LimitRange"), ObjectMeta: in(bounds),
 			Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, DefaultRequest: requests}}}})
+	}
+	if w.network != nil {
+		all = append(all, w.network.policy(w.namespace))
 	}
 	objects := make([]*unstructured.Unstructured, 0, len(all))
 	for _, object := range all {

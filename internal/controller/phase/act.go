@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	domain "katkit.dev/katkit/internal/domain/phase"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/report"
@@ -127,15 +128,27 @@ func (c *Controller) create(ctx context.Context, phase *v1alpha1.Phase, pod *cor
 				"Pod %s/%s is there already and is not this Phase's: delete it and start a new run", pod.Namespace, pod.Name)
 		}
 		return nil
-	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
-		return problem.Transient(v1alpha1.ReasonWaitingForQuota, "the builder Pod waits for room in the namespace's quota: %v", err)
-	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "violates PodSecurity"):
-		return problem.Config(v1alpha1.ReasonPodRejected,
-			"the namespace is held to another level than the builder Pod: %v. Use a BuilderClass with podSecurity: Restricted, or ask a cluster admin for another level", err)
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
-		return problem.Config(v1alpha1.ReasonPodRejected, "the API server refused the builder Pod: %v", err)
+		cause := buildpod.Refused(pod, err.Error())
+		if cause.Reason == v1alpha1.ReasonWaitingForQuota {
+			cause.Message += c.alsoThere(ctx, pod.Namespace)
+		}
+		return cause
 	}
 	return fmt.Errorf("creating builder Pod %s: %w", pod.Name, err)
+}
+
+// alsoThere tells of builder Pods that take room in a namespace though their builds have ended; "" where there are none, or that cannot be told.
+func (c *Controller) alsoThere(ctx context.Context, namespace string) string {
+	var pods corev1.PodList
+	if err := c.Client.List(ctx, &pods, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Info("the builder Pods of a namespace cannot be listed", "error", err.Error())
+		return ""
+	}
+	if held := domain.StillDelivering(pods.Items); held != "" {
+		return "; " + held
+	}
+	return ""
 }
 
 // patch changes an image as the deployer. When the API server refuses it for good, the deployment is taken back.

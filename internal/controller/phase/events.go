@@ -81,7 +81,7 @@ func cut(before, after v1alpha1.PhaseStatus) []report.Event {
 				}
 			}
 			warnings = append(warnings, report.Event{Warning: true, Reason: v1alpha1.ReasonLogIncomplete, Action: "StoreLog", Note: fmt.Sprintf(
-				"the log store has only the first %d bytes of the log of builder Pod %s: %s. The log's end is in the Phase's status; why the store does not take more its own log tells",
+				"the log store has only %d bytes of the log of builder Pod %s: %s. The log's end is in the Phase's status; why the store does not take more its own log tells",
 				replica.Log.Stored.Bytes, replica.Pod, replica.Log.Stored.Message)})
 		}
 	}

@@ -18,8 +18,6 @@ import (
 )
 
 const (
-	// logKey is the key of the ConfigMap that holds the log.
-	logKey = "log"
 	// logPatience bounds the reading of a log, so that a node that is gone does not hold up a verdict.
 	logPatience = 10 * time.Second
 	// defaultTailLines is asked for when the agent did not count the lines.
@@ -44,7 +42,7 @@ func (c *Controller) keepLog(ctx context.Context, phase *v1alpha1.Phase, keep do
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(phase, v1alpha1.GroupVersion.WithKind("Phase"))},
 		},
 		Immutable: new(true),
-		Data:      map[string]string{logKey: tail},
+		Data:      map[string]string{v1alpha1.ConfigMapKeyLog: tail},
 	}
 	_, err = c.Core.ConfigMaps(phase.Namespace).Create(ctx, configMap, metav1.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {

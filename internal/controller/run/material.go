@@ -56,6 +56,9 @@ func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases m
 	if cause, err := c.builder(ctx, repository, m); cause != nil || err != nil {
 		return m, cause, err
 	}
+	if cause := domain.CheckTags(*m); cause != nil {
+		return m, cause, nil
+	}
 	if cause, err := c.carry(ctx, run, repeated, m); cause != nil || err != nil {
 		return m, cause, err
 	}

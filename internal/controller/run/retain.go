@@ -13,19 +13,25 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/domain/retention"
+	domain "katkit.dev/katkit/internal/domain/run"
 )
 
-// retain removes a run that has ended when its link does not keep it any more. It tells whether it did, and else when to look
-// again.
+// retain removes a run that has ended when its link does not keep it any more, unless a log of it is on its way to the log store: the
+// change of the Phase that ends this brings the run here again. It tells whether it did, and else when to look again.
 func (c *Controller) retain(ctx context.Context, run *v1alpha1.CIRun) (gone bool, next time.Duration, err error) {
 	expired, next, err := c.expired(ctx, run)
 	if err != nil {
 		return false, 0, err
 	}
 	for _, old := range expired {
-		if old.UID == run.UID {
-			return true, 0, c.remove(ctx, run)
+		if old.UID != run.UID {
+			continue
 		}
+		phases, err := c.phases(ctx, run)
+		if err != nil || domain.Delivering(phases) {
+			return false, 0, err
+		}
+		return true, 0, c.remove(ctx, run)
 	}
 	return false, next, nil
 }

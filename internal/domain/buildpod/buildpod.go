@@ -3,7 +3,8 @@
 //
 // What always holds of a builder Pod: it is owned by its Phase and never restarted; it has nothing of its host, and keeps to the level
 // Baseline of the Pod Security Standards, or Restricted; a ServiceAccount's token for the API server is in the build container
-// alone, and there only if the link names one; [ShipLog] adds the container log, which alone has the Pod's token for the log store; the clone credential is mounted into the checkout container alone, and is never a GitHub App's key.
+// alone, and there only if the link names one; the Pod's token for the log store is in the container alone to which
+// [ShipLog] gives it; the clone credential is mounted into the checkout container alone, and is never a GitHub App's key.
 package buildpod
 
 import (
@@ -94,7 +95,7 @@ func checkout(phase *v1alpha1.Phase, caBundle string) corev1.Container {
 		Env:             checkoutEnvironment(phase),
 		VolumeMounts:    []corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
 		SecurityContext: hardened(),
-		Resources:       agentResources(),
+		Resources:       agentResources(execution),
 	}
 	if caBundle != "" {
 		container.Env = append(container.Env, literal(contract.VarCABundle, caBundle))

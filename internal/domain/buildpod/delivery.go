@@ -62,6 +62,6 @@ func initContainers(execution *v1alpha1.ExecutionSpec) []corev1.Container {
 		Command:         []string{contract.AgentBinary, contract.InstallCommand, contract.AgentMountDir},
 		VolumeMounts:    []corev1.VolumeMount{{Name: volumeAgent, MountPath: contract.AgentMountDir}},
 		SecurityContext: hardened(),
-		Resources:       agentResources(),
+		Resources:       agentResources(execution),
 	}}
 }

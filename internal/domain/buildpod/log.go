@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
 )
 
@@ -54,56 +55,68 @@ func ParseLogStore(address string, caBundle []byte) (*LogStore, error) {
 	return &LogStore{URL: address, CABundle: string(caBundle)}, nil
 }
 
-// ShipLog adds to a builder Pod what brings the log of its build container to a store: a folder that both share, and the container
-// `log`, which alone has the Pod's token for the store.
-func ShipLog(pod *corev1.Pod, store LogStore) {
+// ShipLog adds to a builder Pod of an execution what brings the log of its build container to a store: a folder that both share, and the Pod's token for the
+// store, which the container that ships alone has. That is the checkout's, which goes on when its work is done, since each container more
+// costs the node as much as the whole work of a short build; where it is over before the build begins, it is one of its own.
+func ShipLog(pod *corev1.Pod, execution *v1alpha1.ExecutionSpec, store LogStore) {
 	spool := corev1.VolumeMount{Name: volumeSpool, MountPath: contract.SpoolDir}
-	container := corev1.Container{
-		Name:    contract.LogContainer,
-		Command: []string{contract.AgentBinary, contract.ShipCommand},
-		Env: []corev1.EnvVar{
-			literal(contract.VarLogStoreURL, store.URL),
-			literal(contract.VarPodNamespace, pod.Namespace),
-			literal(contract.VarPodName, pod.Name),
-			literal(contract.VarLogPatience, strconv.Itoa(contract.DefaultLogPatienceSeconds)),
-		},
-		VolumeMounts: []corev1.VolumeMount{spool, {Name: volumeLogToken, MountPath: contract.LogTokenDir, ReadOnly: true}},
-		Resources: corev1.ResourceRequirements{
-			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
-			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")},
-		},
-	}
-	if store.CABundle != "" {
-		container.Env = append(container.Env, literal(contract.VarLogStoreCA, store.CABundle))
-	}
-	for _, other := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-		if other.Name == contract.CheckoutContainer {
-			container.Image, container.SecurityContext = other.Image, other.SecurityContext.DeepCopy()
-		}
-	}
-	for i := range pod.Spec.Containers {
-		if other := &pod.Spec.Containers[i]; other.Name == contract.BuildContainer {
-			if limit := other.Resources.Limits.StorageEphemeral(); !limit.IsZero() {
-				// Kubernetes holds the Pod to the sum of its containers' limits, so that what waits for the store would count on this one.
-				container.Resources.Limits[corev1.ResourceEphemeralStorage] = spoolLimit()
-				container.Resources.Requests[corev1.ResourceEphemeralStorage] = resource.Quantity{}
-			}
-			other.VolumeMounts = append(other.VolumeMounts, spool)
-			other.Env = append(other.Env, literal(contract.VarSpoolBytes, strconv.Itoa(spoolBytes)))
-		}
-	}
+	build := containerOf(pod.Spec.Containers, contract.BuildContainer)
+	build.VolumeMounts = append(build.VolumeMounts, spool)
+	build.Env = append(build.Env, literal(contract.VarSpoolBytes, strconv.Itoa(spoolBytes)))
+
+	ships := shipper(&pod.Spec, execution)
+	ships.Command = append(ships.Command, contract.ShipCommand)
+	ships.Env = append(ships.Env, shipEnvironment(pod, store)...)
+	ships.VolumeMounts = append(ships.VolumeMounts, spool, corev1.VolumeMount{Name: volumeLogToken, MountPath: contract.LogTokenDir, ReadOnly: true})
 	// Whose the token is, which is said here though Kubernetes usually fills it in: it gives none to a Pod without.
 	pod.Spec.ServiceAccountName = cmp.Or(pod.Spec.ServiceAccountName, "default")
-	pod.Spec.Containers = append(pod.Spec.Containers, container)
-	pod.Spec.Volumes = append(pod.Spec.Volumes,
-		corev1.Volume{Name: volumeSpool, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
-			SizeLimit: new(spoolLimit()),
+	pod.Spec.Volumes = append(pod.Spec.Volumes, spoolVolume(), tokenVolume())
+}
+
+// shipper is the container that ships the log, which is made where there is none that can.
+func shipper(pod *corev1.PodSpec, execution *v1alpha1.ExecutionSpec) *corev1.Container {
+	if checkout := containerOf(pod.Containers, contract.CheckoutContainer); checkout != nil {
+		checkout.Resources = shipResources(execution, gitResources())
+		return checkout
+	}
+	pod.Containers = append(pod.Containers, corev1.Container{
+		Name: contract.LogContainer, Image: execution.AgentImage, Command: []string{contract.AgentBinary},
+		SecurityContext: hardened(), Resources: shipResources(execution, logResources()),
+	})
+	return &pod.Containers[len(pod.Containers)-1]
+}
+
+func containerOf(containers []corev1.Container, name string) *corev1.Container {
+	i := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &containers[i]
+}
+
+func shipEnvironment(pod *corev1.Pod, store LogStore) []corev1.EnvVar {
+	env := []corev1.EnvVar{
+		literal(contract.VarLogStoreURL, store.URL),
+		literal(contract.VarPodNamespace, pod.Namespace),
+		literal(contract.VarPodName, pod.Name),
+		literal(contract.VarLogPatience, strconv.Itoa(contract.DefaultLogPatienceSeconds)),
+	}
+	if store.CABundle != "" {
+		env = append(env, literal(contract.VarLogStoreCA, store.CABundle))
+	}
+	return env
+}
+
+func spoolVolume() corev1.Volume {
+	return corev1.Volume{Name: volumeSpool, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: new(spoolLimit())}}}
+}
+
+func tokenVolume() corev1.Volume {
+	return corev1.Volume{Name: volumeLogToken, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+		Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+			Audience: contract.LogAudience, ExpirationSeconds: new(int64(logTokenSeconds)), Path: contract.LogTokenKey,
 		}}},
-		corev1.Volume{Name: volumeLogToken, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-				Audience: contract.LogAudience, ExpirationSeconds: new(int64(logTokenSeconds)), Path: contract.LogTokenKey,
-			}}},
-		}}})
+	}}}
 }
 
 func spoolLimit() resource.Quantity {

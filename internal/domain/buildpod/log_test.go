@@ -1,6 +1,7 @@
 package buildpod_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,8 +16,9 @@ import (
 )
 
 func withLog(store buildpod.LogStore) *corev1.Pod {
-	pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" }), 1, 0, nil, "")
-	buildpod.ShipLog(pod, store)
+	phase := newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" })
+	pod := buildpod.Build(phase, 1, 0, nil, "")
+	buildpod.ShipLog(pod, phase.Spec.Execution, store)
 	return pod
 }
 
@@ -31,48 +33,60 @@ func TestShipLog(t *testing.T) {
 // What waits for the store on disk takes nothing from what the build may have there.
 func TestTheSpoolIsBesideTheLimitOfTheBuild(t *testing.T) {
 	for limit, want := range map[string]string{"": "0", "2Gi": "1280Mi"} {
-		pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) {
-			if limit != "" {
-				e.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse(limit)}}
+		for delivery, name := range shippers {
+			phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
+				e.AgentDelivery = delivery
+				if limit != "" {
+					e.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse(limit)}}
+				}
+			})
+			pod := buildpod.Build(phase, 1, 0, nil, "")
+			buildpod.ShipLog(pod, phase.Spec.Execution, buildpod.LogStore{URL: "http://logs"})
+			for _, container := range pod.Spec.Containers {
+				if got := container.Resources.Limits.StorageEphemeral(); container.Name == name && got.Cmp(resource.MustParse(want)) != 0 {
+					t.Errorf("%s: with %q for the build, what ships has %s", delivery, limit, got)
+				}
 			}
-		}), 1, 0, nil, "")
-		buildpod.ShipLog(pod, buildpod.LogStore{URL: "http://logs"})
-		resources := pod.Spec.Containers[2].Resources
-		if got := resources.Limits.StorageEphemeral(); got.Cmp(resource.MustParse(want)) != 0 || !resources.Requests.StorageEphemeral().IsZero() {
-			t.Errorf("with %q for the build the log has %s", limit, got)
 		}
 	}
 }
 
-// Only the container log may write the log, and all that it is given is what it needs for that.
-func TestTheTokenForTheStoreIsForTheLogContainerAlone(t *testing.T) {
-	pod := withLog(buildpod.LogStore{URL: "http://logs"})
-	tokens := map[string]bool{}
-	for _, volume := range pod.Spec.Volumes {
-		if volume.Projected != nil {
-			tokens[volume.Name] = true
-		}
-	}
-	if len(tokens) != 1 || len(pod.Spec.Containers) != 3 {
-		t.Fatalf("%d volumes with a token, %d containers", len(tokens), len(pod.Spec.Containers))
-	}
-	for _, container := range pod.Spec.Containers {
-		for _, mount := range container.VolumeMounts {
-			if tokens[mount.Name] != (container.Name == contract.LogContainer && mount.MountPath == contract.LogTokenDir) {
-				t.Errorf("container %s mounts %s at %s", container.Name, mount.Name, mount.MountPath)
+// shippers are the names of the container that ships, by how the agent comes into the build container.
+var shippers = map[v1alpha1.AgentDelivery]string{
+	v1alpha1.AgentByImageVolume: contract.CheckoutContainer, v1alpha1.AgentByInitContainer: contract.CheckoutContainer,
+	v1alpha1.AgentInBuilderImage: contract.LogContainer,
+}
+
+// One container may write the log, whose image is the agent's; never that of the build.
+func TestTheTokenForTheStoreIsForWhatShipsAlone(t *testing.T) {
+	for delivery, name := range shippers {
+		t.Run(string(delivery), func(t *testing.T) {
+			phase := newPhase(func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = delivery })
+			pod := buildpod.Build(phase, 1, 0, nil, "")
+			buildpod.ShipLog(pod, phase.Spec.Execution, buildpod.LogStore{URL: "http://logs"})
+			tokens := map[string]bool{}
+			for _, volume := range pod.Spec.Volumes {
+				tokens[volume.Name] = volume.Projected != nil
 			}
-			if container.Name == contract.LogContainer && mount.MountPath != contract.LogTokenDir && mount.MountPath != contract.SpoolDir {
-				t.Errorf("container %s mounts %s at %s", container.Name, mount.Name, mount.MountPath)
+			ships := 0
+			for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+				mounts := slices.ContainsFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return tokens[m.Name] })
+				tells := slices.ContainsFunc(container.Env, func(v corev1.EnvVar) bool { return v.Name == contract.VarLogStoreURL })
+				runs := slices.Contains(container.Command, contract.ShipCommand)
+				if is := container.Name == name; mounts != is || tells != is || runs != is {
+					t.Errorf("container %s has the token: %t, the address: %t, runs ship: %t", container.Name, mounts, tells, runs)
+				}
+				if runs {
+					ships++
+				}
 			}
-		}
-		for _, variable := range container.Env {
-			if container.Name != contract.LogContainer && variable.Name == contract.VarLogStoreURL {
-				t.Errorf("container %s has %s", container.Name, variable.Name)
+			if ships != 1 {
+				t.Errorf("%d containers ship", ships)
 			}
-		}
-	}
-	if automount := pod.Spec.AutomountServiceAccountToken; automount == nil || *automount {
-		t.Error("the Pod gets a token for the API server")
+			if automount := pod.Spec.AutomountServiceAccountToken; automount == nil || *automount {
+				t.Error("the Pod gets a token for the API server")
+			}
+		})
 	}
 }
 

@@ -2,7 +2,6 @@ package buildpod
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 )
@@ -46,12 +45,4 @@ func seccomp(profile *v1alpha1.SeccompProfile) *corev1.SeccompProfile {
 		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: new(profile.LocalhostProfile)}
 	}
 	return nil
-}
-
-// agentResources bound a container that runs the agent alone: git needs little for one commit, and what it writes counts for the Pod as a whole.
-func agentResources() corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{
-		Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("16Mi")},
-		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
-	}
 }

@@ -25,11 +25,15 @@ func Owns(link *v1alpha1.TenantRepoLink, sha string) bool {
 	})
 }
 
-// OwnHead tells whether a commit was the newest one of a pull request from a branch of the repository at the last look.
-func OwnHead(link *v1alpha1.TenantRepoLink, number int32, sha string) bool {
-	return slices.ContainsFunc(link.Status.PullRequests, func(pull v1alpha1.PullRequestStatus) bool {
-		return pull.Number == number && !pull.Fork && pull.HeadSHA == sha
+// Listed is the open pull request of a number, if a commit (40 hex digits) was its newest one at the last look.
+func Listed(link *v1alpha1.TenantRepoLink, number int32, sha string) (v1alpha1.PullRequestStatus, bool) {
+	i := slices.IndexFunc(link.Status.PullRequests, func(pull v1alpha1.PullRequestStatus) bool {
+		return pull.Number == number && pull.HeadSHA == sha
 	})
+	if i < 0 {
+		return v1alpha1.PullRequestStatus{}, false
+	}
+	return link.Status.PullRequests[i], true
 }
 
 // OwnByPullRequests tells whether one of the pull requests that have a commit comes from a branch of the repository (owner/name): who may

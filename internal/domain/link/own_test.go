@@ -7,39 +7,48 @@ import (
 	"katkit.dev/katkit/internal/domain/link"
 )
 
-func TestOwns(t *testing.T) {
+func TestWhatTheLastLookFound(t *testing.T) {
 	known := &v1alpha1.TenantRepoLink{Status: v1alpha1.TenantRepoLinkStatus{
 		Commits: []v1alpha1.CommitStatus{{SHA: "newest"}, {SHA: "older"}, {SHA: "merged"}},
 		PullRequests: []v1alpha1.PullRequestStatus{
-			{Number: 1, HeadSHA: "topic"}, {Number: 2, HeadSHA: "theirs", Fork: true}, {Number: 3, HeadSHA: "merged", Fork: true},
+			{Number: 1, HeadSHA: "topic", HeadRef: "t"}, {Number: 2, HeadSHA: "theirs", Fork: true}, {Number: 3, HeadSHA: "merged", Fork: true},
 			{Number: 4, HeadSHA: "both", Fork: true}, {Number: 5, HeadSHA: "both"},
 		},
 	}}
 	for name, c := range map[string]struct {
-		sha    string
-		number int32
-		want   bool // of the repository
-		head   bool // the newest of the pull request
+		sha  string
+		want bool // of the repository
 	}{
-		"the newest of the home branch":            {sha: "newest", number: 1, want: true},
-		"an older one":                             {sha: "older", number: 1, want: true},
-		"the newest of a pull request":             {sha: "topic", number: 1, want: true, head: true},
-		"it is not that of another":                {sha: "topic", number: 5, want: true},
-		"the newest of a fork's":                   {sha: "theirs", number: 2},
-		"a fork's that is on the home branch":      {sha: "merged", number: 3, want: true},
-		"one that a fork's and an own one have":    {sha: "both", number: 5, want: true, head: true},
-		"the same one, of the fork's pull request": {sha: "both", number: 4, want: true},
-		"any other": {sha: "other", number: 1},
-		"none":      {},
+		"the newest of the home branch":         {sha: "newest", want: true},
+		"an older one":                          {sha: "older", want: true},
+		"the newest of a pull request":          {sha: "topic", want: true},
+		"the newest of a fork's":                {sha: "theirs"},
+		"a fork's that is on the home branch":   {sha: "merged", want: true},
+		"one that a fork's and an own one have": {sha: "both", want: true},
+		"any other":                             {sha: "other"},
+		"none":                                  {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := link.Owns(known, c.sha); got != c.want {
 				t.Errorf("Owns: %t", got)
 			}
-			if got := link.OwnHead(known, c.number, c.sha); got != c.head {
-				t.Errorf("OwnHead: %t", got)
-			}
 		})
+	}
+	for _, c := range []struct {
+		number int32
+		sha    string
+		want   v1alpha1.PullRequestStatus
+	}{
+		{1, "topic", known.Status.PullRequests[0]},
+		{4, "both", known.Status.PullRequests[3]},
+		{5, "both", known.Status.PullRequests[4]},
+		{5, "topic", v1alpha1.PullRequestStatus{}},
+		{1, "", v1alpha1.PullRequestStatus{}},
+		{0, "newest", v1alpha1.PullRequestStatus{}},
+	} {
+		if got, found := link.Listed(known, c.number, c.sha); got != c.want || found != (c.want.Number != 0) {
+			t.Errorf("pull request %d with commit %q: %+v, %t", c.number, c.sha, got, found)
+		}
 	}
 }
 

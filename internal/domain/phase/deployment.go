@@ -18,7 +18,7 @@ import (
 const orderPatience = 30 * time.Second
 
 // beginDeployment checks everything and writes down what will be changed; the change itself comes when
-// that is stored (design §7, step 1).
+// that is stored, so that a manager that is killed half way can take it back (ADR 7).
 func beginDeployment(o Observation, plan *Plan, now time.Time) {
 	receipts, cause := Receipts(o.Phase, o.Services)
 	for _, found := range []*problem.Problem{o.DryRun, o.Older} {
@@ -56,8 +56,8 @@ func Receipts(p *v1alpha1.Phase, services map[string]rollout.Service) ([]v1alpha
 	return receipts, nil
 }
 
-// proceedDeployment changes the images and waits for the rollouts (design §7, steps 2, 3 and 5). When one fails, all
-// are rolled back.
+// proceedDeployment changes the images and waits for the rollouts. When one fails, all
+// are rolled back: the services of a commit are live together, or none of them is.
 func proceedDeployment(o Observation, plan *Plan, now time.Time) {
 	if o.Phase.Status.Rollback != nil {
 		rollBack(o, plan, now)

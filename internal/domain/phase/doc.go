@@ -23,7 +23,7 @@
 //
 // What the store has of a replica's log (log.stored) comes later, when the phase may have ended long since:
 //
-//	ci.sh ended ──▶ Delivering ──(container log ended)──▶ Complete, Incomplete
+//	ci.sh ended ──▶ Delivering ──(what ships ended)──▶ Complete, Incomplete
 //	                     └──(20 minutes)──▶ Pod removed, Incomplete
 //
 // What always holds: terminal states are final; a phase begins only when every Phase that it names in

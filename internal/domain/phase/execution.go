@@ -42,7 +42,7 @@ func attempt(o Observation, plan *Plan, number int32, indexes []int32, now time.
 	for _, replica := range indexes {
 		pod := buildpod.Build(o.Phase, number, replica, o.Outputs, o.CABundle)
 		if o.LogStore != nil {
-			buildpod.ShipLog(pod, *o.LogStore)
+			buildpod.ShipLog(pod, o.Phase.Spec.Execution, *o.LogStore)
 		}
 		if o.Pods[pod.Name] == nil {
 			plan.CreatePods = append(plan.CreatePods, pod)
@@ -233,7 +233,8 @@ func finished(pod *corev1.Pod) bool {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return true
 	}
-	return containerState(pod, contract.BuildContainer).Terminated != nil && containerState(pod, contract.CheckoutContainer).Terminated != nil
+	build, checkout := buildpod.StateOf(pod, contract.BuildContainer), buildpod.StateOf(pod, contract.CheckoutContainer)
+	return build.Terminated != nil && (checkout.Terminated != nil || shipper(pod) == contract.CheckoutContainer)
 }
 
 // each joins different words of the replicas.

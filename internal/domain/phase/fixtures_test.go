@@ -147,7 +147,9 @@ var (
 	failed    = reported(report(3, contract.ReasonCIScriptFailed, contract.ClassUser))
 	shipped   = terminated(0, string(contract.LogReport{Bytes: 6, Complete: true}.Marshal()))
 	unshipped = terminated(121, string(contract.LogReport{Bytes: 2, Message: "there is no more time"}.Marshal()))
-	done      = terminated(0, string(contract.Report{Reason: contract.ReasonCompleted}.Marshal()))
+	// unheard is the end of a container that was killed when its checkout was done.
+	unheard = terminated(137, string(contract.Report{Reason: contract.ReasonCompleted}.Marshal()))
+	done    = terminated(0, string(contract.Report{Reason: contract.ReasonCompleted}.Marshal()))
 )
 
 // is gives a Pod the states of its containers.

@@ -10,18 +10,19 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/text"
 )
 
-// deliveryTimeout is how long a builder Pod is kept after its build for its log to be stored: longer than its container `log` tries.
+// deliveryTimeout is how long a builder Pod is kept after its build for its log to be stored: longer than it is tried.
 const deliveryTimeout = contract.DefaultLogPatienceSeconds*time.Second + 5*time.Minute
 
 // expectLog notes of a replica that has ended that its log is on its way to the log store.
 func expectLog(replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) {
-	if pod == nil || !shipsLog(pod) {
+	if pod == nil || shipper(pod) == "" || failedCheckout(pod) != nil { // of a commit that is not there nothing runs
 		return
 	}
-	build := containerState(pod, contract.BuildContainer).Terminated
+	build := buildpod.StateOf(pod, contract.BuildContainer).Terminated
 	if build == nil || build.Reason == "StartError" || build.Reason == "ContainerCannotRun" { // nothing ran, so that there is no log
 		return
 	}
@@ -31,8 +32,14 @@ func expectLog(replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) {
 	replica.Log.Stored = &v1alpha1.StoredLog{State: v1alpha1.StoredLogDelivering}
 }
 
-func shipsLog(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == contract.LogContainer })
+// shipper is the container of a Pod that brings the log to the store; "": none does.
+func shipper(pod *corev1.Pod) string {
+	for _, c := range pod.Spec.Containers {
+		if slices.Contains(c.Command, contract.ShipCommand) {
+			return c.Name
+		}
+	}
+	return ""
 }
 
 // followLogs records what became of the logs that are on their way to the store, whatever the phase has come to. Until then their
@@ -58,7 +65,7 @@ func followLogs(o Observation, plan *Plan, now time.Time) {
 				plan.DeletePods = append(plan.DeletePods, pod.Name)
 				fallthrough
 			default:
-				replica.Log.Stored = incomplete(0, fmt.Sprintf("its container %s was not done within %s", contract.LogContainer, deliveryTimeout))
+				replica.Log.Stored = incomplete(0, fmt.Sprintf("its container %s was not done within %s", shipper(pod), deliveryTimeout))
 			}
 		}
 	}
@@ -66,7 +73,7 @@ func followLogs(o Observation, plan *Plan, now time.Time) {
 
 // endOf is when a replica ended, as far as that is known.
 func endOf(p *v1alpha1.Phase, replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) time.Time {
-	if build := containerState(pod, contract.BuildContainer).Terminated; build != nil && !build.FinishedAt.IsZero() {
+	if build := buildpod.StateOf(pod, contract.BuildContainer).Terminated; build != nil && !build.FinishedAt.IsZero() {
 		return build.FinishedAt.Time
 	}
 	for _, at := range []*metav1.Time{replica.CompletionTime, p.Status.CompletionTime, p.Status.StartTime} {
@@ -82,22 +89,43 @@ func Delivering(replica *v1alpha1.ReplicaStatus) bool {
 	return replica.Log != nil && replica.Log.Stored != nil && replica.Log.Stored.State == v1alpha1.StoredLogDelivering
 }
 
-// delivered is what the container `log` of a Pod has come to; nil while it is at it. A Pod that is gone is nil.
+// StillDelivering tells of builder Pods of a namespace whose builds have ended, and that stay until their logs are in the store: a quota counts
+// them, and storage of one node is theirs. It is "" where there are none.
+func StillDelivering(pods []corev1.Pod) string {
+	count, oldest := 0, (*corev1.Pod)(nil)
+	for i := range pods {
+		pod := &pods[i]
+		if shipper(pod) == "" || !finished(pod) || delivered(pod) != nil {
+			continue
+		}
+		if count++; oldest == nil || pod.CreationTimestamp.Before(&oldest.CreationTimestamp) {
+			oldest = pod
+		}
+	}
+	if count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("builder Pods whose builds have ended (%d) still bring their logs to the log store, and count until then, for %s at most: kubectl logs %s -n %s -c %s tells what the store answers",
+		count, deliveryTimeout, oldest.Name, oldest.Namespace, shipper(oldest))
+}
+
+// delivered is what the container of a Pod that ships the log has come to; nil while it is at it. A Pod that is gone is nil.
 func delivered(pod *corev1.Pod) *v1alpha1.StoredLog {
 	if pod == nil {
 		return incomplete(0, "the builder Pod was removed before it could tell what is stored; that can be read all the same")
 	}
-	ended := containerState(pod, contract.LogContainer).Terminated
+	name := shipper(pod)
+	ended := buildpod.StateOf(pod, name).Terminated
 	switch {
 	case ended == nil && (pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded):
-		return incomplete(0, "its container "+contract.LogContainer+" did not come to its end; what is stored can be read all the same: "+podFailure(pod))
+		return incomplete(0, "its container "+name+" did not come to its end; what is stored can be read all the same: "+podFailure(pod))
 	case ended == nil:
 		return nil
 	}
 	report, err := contract.ParseLogReport([]byte(ended.Message))
 	switch {
 	case err != nil:
-		return incomplete(0, fmt.Sprintf("its container %s ended with code %d (%s): %v", contract.LogContainer, ended.ExitCode, ended.Reason, err))
+		return incomplete(0, fmt.Sprintf("its container %s ended with code %d (%s): %v", name, ended.ExitCode, ended.Reason, err))
 	case !report.Complete:
 		return incomplete(report.Bytes, report.Message)
 	}

@@ -125,33 +125,28 @@ func (w *world) state(choices ...v1alpha1.PhaseState) v1alpha1.PhaseState {
 
 // kubelet brings a Pod forward; a container that has ended stays so.
 func (w *world) kubelet(pod *corev1.Pod) *corev1.Pod {
-	checkout, build, log := creating, creating, creating
+	checkout, build := creating, creating
 	for _, status := range pod.Status.ContainerStatuses {
 		switch status.Name {
 		case contract.BuildContainer:
 			build = status.State
-		case contract.LogContainer:
-			log = status.State
 		default:
 			checkout = status.State
 		}
 	}
 	if checkout.Terminated == nil {
-		checkout = []corev1.ContainerState{creating, running, done, done, terminated(137, "")}[w.IntN(5)]
+		ends := []corev1.ContainerState{creating, running, done, done, terminated(137, "")}
+		if slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return len(c.Command) == 3 }) { // checkout, and ship
+			ends = []corev1.ContainerState{creating, running, running, shipped, unshipped, unheard, terminated(137, "")}
+		}
+		checkout = ends[w.IntN(len(ends))]
 	}
 	if build.Terminated == nil {
 		build = []corev1.ContainerState{
 			creating, running, running, waiting("ErrImagePull", "no"), succeeded, succeeded, failed, terminated(0, "forged"), terminated(137, ""),
 		}[w.IntN(9)]
 	}
-	pod = is(pod, checkout, build)
-	if len(pod.Spec.Containers) == 3 {
-		if log.Terminated == nil {
-			log = []corev1.ContainerState{creating, running, running, running, shipped, unshipped, terminated(137, "")}[w.IntN(7)]
-		}
-		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{Name: contract.LogContainer, State: log})
-	}
-	return pod
+	return is(pod, checkout, build)
 }
 
 // observe reads the services live, and everything else as it is or as it was.

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxAttempts is how often an execution phase is tried at most (design §6).
+	// maxAttempts is how often an execution phase is tried at most: what the cluster fails three times it is not likely to mend by itself.
 	maxAttempts = int32(3)
 	// retryBackoff is the pause before the second attempt; before the third it is four times as long.
 	retryBackoff = 10 * time.Second

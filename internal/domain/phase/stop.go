@@ -116,7 +116,7 @@ func giveUpPods(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, now 
 // started tells whether a container of a builder Pod has run.
 func started(pod *corev1.Pod) bool {
 	for _, name := range []string{contract.BuildContainer, contract.CheckoutContainer} {
-		if state := containerState(pod, name); state.Running != nil || state.Terminated != nil {
+		if state := buildpod.StateOf(pod, name); state.Running != nil || state.Terminated != nil {
 			return true
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/problem"
 	"katkit.dev/katkit/internal/domain/rollout"
 )
@@ -49,27 +50,25 @@ func judge(pod *corev1.Pod, now time.Time) verdict {
 		v.started = true
 		return v
 	}
-	build, checkout := containerState(pod, contract.BuildContainer), containerState(pod, contract.CheckoutContainer)
-	agent := containerState(pod, contract.AgentContainer).Terminated
+	build, checkout := buildpod.StateOf(pod, contract.BuildContainer), failedCheckout(pod)
+	agent := buildpod.StateOf(pod, contract.AgentContainer).Terminated
 	switch {
 	case agent != nil && agent.ExitCode != 0:
 		return judgeAgentImage(contract.AgentContainer, agent)
-	case build.Terminated == nil && build.Running == nil && toldWhy(checkout.Terminated):
-		return judgeAgentImage(contract.CheckoutContainer, checkout.Terminated)
+	case build.Terminated == nil && build.Running == nil && toldWhy(checkout):
+		return judgeAgentImage(contract.CheckoutContainer, checkout)
 	case build.Terminated != nil:
-		return judgeBuild(pod, build.Terminated, checkout.Terminated)
+		return judgeBuild(pod, build.Terminated, checkout)
 	case pod.Status.Phase == corev1.PodFailed:
 		v := ended(v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed, podFailure(pod))
 		v.started = buildRuns(pod) || lost(pod)
 		blameDisk(pod, v.problem)
 		return v
-	case checkout.Terminated != nil && checkout.Terminated.ExitCode != 0 && build.Running == nil:
-		return judgeAgentImage(contract.CheckoutContainer, checkout.Terminated)
-	case checkoutKilled(checkout.Terminated):
-		return judgeAgentImage(contract.CheckoutContainer, checkout.Terminated)
+	case checkout != nil && (build.Running == nil || !toldWhy(checkout)): // no word of it will reach the build container
+		return judgeAgentImage(contract.CheckoutContainer, checkout)
 	}
 	for _, name := range []string{contract.BuildContainer, contract.CheckoutContainer, contract.AgentContainer} {
-		if waiting := containerState(pod, name).Waiting; waiting != nil {
+		if waiting := buildpod.StateOf(pod, name).Waiting; waiting != nil {
 			if v, decided := judgeWaiting(pod, name, waiting, now); decided {
 				return v
 			}
@@ -140,7 +139,7 @@ func judgeWithoutReport(pod *corev1.Pod, build *corev1.ContainerStateTerminated)
 	message := fmt.Sprintf("the build container ended with code %d and without the agent's report", build.ExitCode)
 	class, reason := v1alpha1.FailureInfra, v1alpha1.ReasonPodFailed
 	switch build.Reason {
-	case "OOMKilled":
+	case v1alpha1.ReasonOutOfMemory:
 		class, reason = v1alpha1.FailureUser, build.Reason
 		message = "the build container ran out of memory: raise builder.resources.limits.memory of the link, or use less"
 		if !limitsMemory(pod) { // so it was the node that had no more
@@ -170,18 +169,29 @@ func judgeAgentImage(name string, lived *corev1.ContainerStateTerminated) verdic
 		fmt.Sprintf("the %s container ended with code %d (%s) and without a report", name, lived.ExitCode, lived.Reason))
 }
 
-// toldWhy: the checkout failed and says why.
-func toldWhy(checkout *corev1.ContainerStateTerminated) bool {
-	return checkout != nil && checkout.ExitCode != 0 && !checkoutKilled(checkout)
+// failedCheckout is the end of a checkout that failed; nil where none did. A container that ended badly after its checkout, when it brought
+// the log to the store, has left the report of a checkout that succeeded, or what it says of the log.
+func failedCheckout(pod *corev1.Pod) *corev1.ContainerStateTerminated {
+	ended := buildpod.StateOf(pod, contract.CheckoutContainer).Terminated
+	if ended == nil || ended.ExitCode == 0 {
+		return nil
+	}
+	if _, err := contract.ParseLogReport([]byte(ended.Message)); err == nil {
+		return nil
+	}
+	if report, err := contract.ParseReport([]byte(ended.Message)); err == nil && report.Succeeded() {
+		return nil
+	}
+	return ended
 }
 
-// checkoutKilled: no word of it will reach the build container, which would wait for nothing.
-func checkoutKilled(checkout *corev1.ContainerStateTerminated) bool {
-	if checkout == nil || checkout.ExitCode == 0 {
+// toldWhy: a checkout that failed says why, and was not killed.
+func toldWhy(checkout *corev1.ContainerStateTerminated) bool {
+	if checkout == nil {
 		return false
 	}
 	_, err := contract.ParseReport([]byte(checkout.Message))
-	return err != nil
+	return err == nil
 }
 
 // judgeWaiting tells of a container that will not start by itself.
@@ -261,16 +271,7 @@ func waitingFor(pod *corev1.Pod, build corev1.ContainerState) string {
 }
 
 func buildRuns(pod *corev1.Pod) bool {
-	return containerState(pod, contract.BuildContainer).Running != nil
-}
-
-func containerState(pod *corev1.Pod, name string) corev1.ContainerState {
-	for _, status := range slices.Concat(pod.Status.ContainerStatuses, pod.Status.InitContainerStatuses) {
-		if status.Name == name {
-			return status.State
-		}
-	}
-	return corev1.ContainerState{}
+	return buildpod.StateOf(pod, contract.BuildContainer).Running != nil
 }
 
 func podFailure(pod *corev1.Pod) string {

@@ -1,7 +1,7 @@
 // Package queue decides whose turn it is. Phases that are ready to begin wait for two things:
 //
 //   - their tenant: a deployment has it for itself, executions share it, and among those that wait the run that was made
-//     first comes first (design §7). Deployments of one link keep the order of their runs.
+//     first comes first (ADR 9). Deployments of one link keep the order of their runs.
 //   - a builder, where the number of builders in the cluster is capped: tenants take turns.
 //
 // It is pure, and derived from the objects alone: the run and the phase controllers make a Snapshot of the Phases and runs

@@ -155,7 +155,11 @@ func beforeItBegan(o Observation, free func(Status) bool) Desired {
 	if d.SHA == "" || o.Run.Status.State != v1alpha1.RunFailed || condition == nil || slices.Contains(unreachable, condition.Reason) {
 		return Desired{}
 	}
-	status := Status{Context: configContext(o), State: Failure, Description: describe("run %s could not begin: %s: %s", o.Run.Name, condition.Reason, condition.Message)}
+	happened, said := fmt.Sprintf("run %s could not begin", o.Run.Name), tell(condition.Reason, condition.Message)
+	if said.all {
+		happened = joined(happened, condition.Reason)
+	}
+	status := Status{Context: configContext(o), State: Failure, Description: said.describe(o, happened)}
 	if condition.Reason == v1alpha1.ReasonRunTimedOut {
 		status.State = Error
 	}
@@ -199,9 +203,9 @@ func shown(o Observation, entry v1alpha1.RunPhaseStatus) (State, string) {
 	case v1alpha1.PhaseSucceeded:
 		return Success, describe("succeeded in run %s", name)
 	case v1alpha1.PhaseFailed:
-		return failure(o.Phases[entry.PhaseName]), describe("failed in run %s: %s", name, entry.Message)
+		return failure(o.Phases[entry.PhaseName]), whyEnded(o, entry).describe(o, "failed in run "+name)
 	case v1alpha1.PhaseCancelled:
-		return Stopped, describe("cancelled in run %s: %s", name, entry.Message)
+		return Stopped, whyEnded(o, entry).describe(o, "cancelled in run "+name)
 	case v1alpha1.PhaseSkipped:
 		return Stopped, describe("skipped in run %s%s", name, since(o.Run, entry))
 	default:

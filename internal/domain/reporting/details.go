@@ -44,7 +44,7 @@ func Detail(o Observation, context string) Details {
 	d := Details{ID: CheckID(o.Run.UID, configPart), Began: o.Run.CreationTimestamp.Time, Ended: timeOf(o.Run.Status.CompletionTime)}
 	d.Summary = fmt.Sprintf("Run %s could begin.\n", markdown.Code(o.Run.Name))
 	if failed := meta.FindStatusCondition(o.Run.Status.Conditions, v1alpha1.ConditionSucceeded); len(o.Run.Status.Phases) == 0 && failed != nil {
-		d.Summary = fmt.Sprintf("Run %s could not begin: %s\n\n%s\n%s", markdown.Code(o.Run.Name), failed.Reason, markdown.Block(failed.Message), more(o))
+		d.Summary = fmt.Sprintf("Run %s could not begin: %s\n\n%s\n%s", markdown.Code(o.Run.Name), failed.Reason, tell(failed.Reason, failed.Message).block(), end(o))
 	}
 	return d
 }
@@ -55,13 +55,13 @@ func ofPhase(o Observation, entry v1alpha1.RunPhaseStatus) Details {
 	phase := o.Phases[entry.PhaseName]
 	var parts []string
 	parts = append(parts, lead(o, entry))
-	if entry.Message != "" {
-		parts = append(parts, markdown.Block(entry.Message))
+	if said := whyEnded(o, entry).block(); said != "" {
+		parts = append(parts, said)
 	}
 	if phase != nil {
 		parts = append(parts, receipts(phase)...)
 	}
-	d.Summary = strings.Join(append(parts, more(o)), "\n")
+	d.Summary = strings.Join(append(parts, end(o)), "\n")
 	if entry.State == v1alpha1.PhaseFailed && phase != nil {
 		d.Text, d.Annotations = logs(o, phase)
 	}
@@ -77,12 +77,12 @@ func lead(o Observation, entry v1alpha1.RunPhaseStatus) string {
 	return fmt.Sprintf("Phase %s of run %s in tenant %s: **%s**%s\n", markdown.Code(entry.Name), markdown.Code(o.Run.Name), markdown.Code(o.Tenant.Name), entry.State, took)
 }
 
-// receipts list what a deployment did to each service.
+// receipts list what a deployment did to each service. Why a service could not be brought back the cluster tells.
 func receipts(phase *v1alpha1.Phase) []string {
 	var lines []string
 	for _, receipt := range phase.Status.Receipts {
 		line := fmt.Sprintf("- %s (%s %s): %s", markdown.Code(receipt.Role), receipt.Kind, markdown.Code(receipt.Name), receipt.Result)
-		if receipt.Message != "" {
+		if receipt.Message != "" && receipt.Result != v1alpha1.ReceiptRollbackFailed {
 			line += ": " + markdown.Code(receipt.Message)
 		}
 		lines = append(lines, line)
@@ -93,9 +93,9 @@ func receipts(phase *v1alpha1.Phase) []string {
 	return lines
 }
 
-// more tells where all of it is to be seen.
-func more(o Observation) string {
-	return "All of it: " + markdown.Span(fmt.Sprintf("kubectl katkit get %s -n %s", o.Run.Name, o.Run.Namespace)) + "\n"
+// end tells where all of it is to be seen.
+func end(o Observation) string {
+	return "All of it: " + markdown.Span(more(o)) + "\n"
 }
 
 // logs are the last lines of what failed in the last attempt, and what they say about files.

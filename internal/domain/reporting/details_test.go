@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
 	"katkit.dev/katkit/internal/domain/annotation"
 	"katkit.dev/katkit/internal/domain/reporting"
 )
@@ -27,7 +28,10 @@ func failedWith(tails ...string) reporting.Observation {
 		attempt.Replicas = append(attempt.Replicas, replica)
 	}
 	before := v1alpha1.AttemptStatus{Replicas: []v1alpha1.ReplicaStatus{{FailureClass: v1alpha1.FailureInfra, Log: &v1alpha1.LogStatus{Tail: "of an earlier attempt"}}}}
-	o.Phases["r-build"] = &v1alpha1.Phase{Status: v1alpha1.PhaseStatus{FailureClass: v1alpha1.FailureUser, Attempts: []v1alpha1.AttemptStatus{before, attempt}}}
+	o.Phases["r-build"] = &v1alpha1.Phase{Status: v1alpha1.PhaseStatus{
+		FailureClass: v1alpha1.FailureUser, Attempts: []v1alpha1.AttemptStatus{before, attempt},
+		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionFalse, Reason: string(contract.ReasonCIScriptFailed)}},
+	}}
 	return o
 }
 

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
 	"katkit.dev/katkit/internal/domain/reporting"
 	"katkit.dev/katkit/internal/domain/run"
 )
@@ -52,10 +53,12 @@ func says(phase v1alpha1.RunPhaseStatus, message string) v1alpha1.RunPhaseStatus
 	return phase
 }
 
-// of gives the failed phases of an observation a class.
-func of(o reporting.Observation, class v1alpha1.FailureClass) reporting.Observation {
+// of gives the failed phases of an observation a class, and a reason.
+func of(o reporting.Observation, class v1alpha1.FailureClass, reason string) reporting.Observation {
 	for _, phase := range o.Run.Status.Phases {
-		o.Phases[phase.PhaseName] = &v1alpha1.Phase{Status: v1alpha1.PhaseStatus{FailureClass: class}}
+		o.Phases[phase.PhaseName] = &v1alpha1.Phase{Status: v1alpha1.PhaseStatus{FailureClass: class, Conditions: []metav1.Condition{{
+			Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionFalse, Reason: reason,
+		}}}}
 	}
 	return o
 }
@@ -71,6 +74,12 @@ func lines(statuses []reporting.Status) []string {
 func TestAStatusForEachPhase(t *testing.T) {
 	carried := entry("BUILD", 0, v1alpha1.PhaseSucceeded)
 	carried.CarriedFrom = "earlier"
+	const failed = string(contract.ReasonCIScriptFailed)
+	stopped := func(entries ...v1alpha1.RunPhaseStatus) reporting.Observation {
+		o := seen(entries...)
+		o.Run.Status.Stop = &v1alpha1.StopStatus{Reason: v1alpha1.ReasonCancelled, Message: "by hand"}
+		return o
+	}
 	for name, c := range map[string]struct {
 		o    reporting.Observation
 		want []string
@@ -80,17 +89,17 @@ func TestAStatusForEachPhase(t *testing.T) {
 			[]string{"katkit/t/-/BUILD success succeeded in run r", "katkit/t/-/TEST pending running in run r"}},
 		"what it waits for": {seen(entry("LOAD", 0, v1alpha1.PhaseWaitingForApproval)),
 			[]string{"katkit/t/-/LOAD pending run r waits for approval: kubectl katkit approve r LOAD -n ns"}},
-		"a failure of the author's, and what it skips": {of(seen(says(entry("BUILD", 0, v1alpha1.PhaseFailed), "ci.sh exited\nwith code 1"), entry("TEST", 1, v1alpha1.PhaseSkipped)), v1alpha1.FailureUser),
+		"a failure of the author's, and what it skips": {of(seen(says(entry("BUILD", 0, v1alpha1.PhaseFailed), "ci.sh exited\nwith code 1"), entry("TEST", 1, v1alpha1.PhaseSkipped)), v1alpha1.FailureUser, failed),
 			[]string{"katkit/t/-/BUILD failure failed in run r: ci.sh exited with code 1", "katkit/t/-/TEST stopped skipped in run r since BUILD failed"}},
-		"a failure of the files":              {of(seen(entry("BUILD", 0, v1alpha1.PhaseFailed)), v1alpha1.FailureConfig), []string{"katkit/t/-/BUILD failure failed in run r:"}},
-		"one of the cluster":                  {of(seen(entry("BUILD", 0, v1alpha1.PhaseFailed)), v1alpha1.FailureInfra), []string{"katkit/t/-/BUILD error failed in run r:"}},
-		"one that nobody knows the reason of": {seen(entry("BUILD", 0, v1alpha1.PhaseFailed)), []string{"katkit/t/-/BUILD error failed in run r:"}},
-		"what is stopped": {seen(says(entry("BUILD", 0, v1alpha1.PhaseCancelled), "by hand"), says(entry("TEST", 1, v1alpha1.PhaseSkipped), "not started: by hand")),
+		"a failure of the files":              {of(seen(says(entry("BUILD", 0, v1alpha1.PhaseFailed), "a.js:1:2: no")), v1alpha1.FailureConfig, v1alpha1.ReasonInvalidConfig), []string{"katkit/t/-/BUILD failure failed in run r: a.js:1:2: no"}},
+		"one of the cluster":                  {of(seen(says(entry("BUILD", 0, v1alpha1.PhaseFailed), "Pod p")), v1alpha1.FailureInfra, v1alpha1.ReasonPodGone), []string{"katkit/t/-/BUILD error failed in run r: PodGone: its Pod was deleted (kubectl katkit get r -n ns)"}},
+		"one that nobody knows the reason of": {seen(entry("BUILD", 0, v1alpha1.PhaseFailed)), []string{"katkit/t/-/BUILD error failed in run r (kubectl katkit get r -n ns)"}},
+		"what is stopped": {stopped(says(entry("BUILD", 0, v1alpha1.PhaseCancelled), "by hand"), says(entry("TEST", 1, v1alpha1.PhaseSkipped), "not started: by hand")),
 			[]string{"katkit/t/-/BUILD stopped cancelled in run r: by hand", "katkit/t/-/TEST stopped skipped in run r: not started: by hand"}},
 		"not one that was carried over": {seen(carried, entry("TEST", 1, v1alpha1.PhaseRunning)), []string{"katkit/t/-/TEST pending running in run r"}},
 		"names that GitHub takes for one": {seen(entry("Build", 0, v1alpha1.PhaseRunning), entry("BUILD", 1, v1alpha1.PhaseRunning)),
 			[]string{"katkit/t/-/Build pending running in run r", "katkit/t/-/BUILD (2) pending running in run r"}},
-		"a long message": {of(seen(says(entry("BUILD", 0, v1alpha1.PhaseFailed), strings.Repeat("ä", 100))), v1alpha1.FailureUser),
+		"a long message": {of(seen(says(entry("BUILD", 0, v1alpha1.PhaseFailed), strings.Repeat("ä", 100))), v1alpha1.FailureUser, failed),
 			[]string{"katkit/t/-/BUILD failure failed in run r: " + strings.Repeat("ä", 58) + " […]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +149,7 @@ func TestARunThatCouldNotBegin(t *testing.T) {
 		want []string
 	}{
 		"for the author to mend":            {failed(v1alpha1.ReasonInvalidConfig), []string{"katkit/t/-/(config) failure run r could not begin: InvalidConfig: it is broken"}},
-		"in time":                           {failed(v1alpha1.ReasonRunTimedOut), []string{"katkit/t/-/(config) error run r could not begin: RunTimedOut: it is broken"}},
+		"in time":                           {failed(v1alpha1.ReasonRunTimedOut), []string{"katkit/t/-/(config) error run r could not begin: RunTimedOut: the run took longer than its timeout (kubectl katkit get r -n ns)"}},
 		"since the commit is not there":     {failed(v1alpha1.ReasonCommitNotFound), nil},
 		"of a commit that nobody knows":     {unpinned, nil},
 		"while a newer one of it could":     {newer, nil},

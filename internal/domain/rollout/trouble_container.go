@@ -77,7 +77,7 @@ func ended(c container, last *corev1.ContainerStateTerminated, restarted bool) f
 		signal = last.ExitCode - 128
 	}
 	switch name := signals[signal]; {
-	case last.Reason == "OOMKilled":
+	case last.Reason == v1alpha1.ReasonOutOfMemory:
 		how += fmt.Sprintf(" (OOMKilled: it ran out of memory, with a limit of %s)", memoryLimit(c.spec))
 	case name != "":
 		how += fmt.Sprintf(" (signal %d, SIG%s)", signal, name)
@@ -116,7 +116,7 @@ func memoryLimit(spec corev1.Container) string {
 // stoppedBy is the probe that, as it seems, made the kubelet stop a container: the status does not say it, but the way
 // and the time of the end do. nil: it ended by itself.
 func stoppedBy(spec corev1.Container, last *corev1.ContainerStateTerminated) (probe *corev1.Probe, name string) {
-	if last.Reason == "OOMKilled" || (last.ExitCode != 0 && last.ExitCode != 137 && last.ExitCode != 143) {
+	if last.Reason == v1alpha1.ReasonOutOfMemory || (last.ExitCode != 0 && last.ExitCode != 137 && last.ExitCode != 143) {
 		return nil, ""
 	}
 	probe, name = spec.LivenessProbe, "liveness"

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -39,14 +38,40 @@ func (m Material) ServiceAccount() string {
 	return m.Link.Spec.Builder.ServiceAccountName
 }
 
-// scheduling says on which hosts the builder Pods of a phase run.
-func scheduling(m Material, tag string) v1alpha1.Scheduling {
-	hosts := &m.Class.Spec.Scheduling
-	if m.onTenantFleet() {
-		hosts = cmp.Or(m.Class.Spec.TenantFleet, m.ServiceHosts, &v1alpha1.Scheduling{})
+// fleet is what selects the hosts of the builder Pods, and who says so.
+func (m Material) fleet() (hosts v1alpha1.Scheduling, whose string) {
+	switch class := m.Class.Spec; {
+	case !m.onTenantFleet():
+		return class.Scheduling, "nodeSelector of BuilderClass " + m.Class.Name
+	case class.TenantFleet != nil:
+		return *class.TenantFleet, "tenantFleet of BuilderClass " + m.Class.Name
+	case m.ServiceHosts != nil:
+		return *m.ServiceHosts, "nodeSelector of the tenant's service"
 	}
+	return v1alpha1.Scheduling{}, ""
+}
+
+// CheckTags finds the first execution phase whose allocation tag is of other hosts than those of its fleet, which it may narrow down and not
+// leave. It looks at ServiceHosts, too.
+func CheckTags(m Material) *problem.Problem {
+	hosts, whose := m.fleet()
+	own, tagged := hosts.NodeSelector[v1alpha1.LabelAllocationTag]
+	for _, phase := range m.Workflow.Phases {
+		if tag := phase.AllocationTag; tagged && phase.Type == v1alpha1.PhaseExecution && tag != "" && tag != own {
+			return problem.Config(v1alpha1.ReasonAllocationTagNotAllowed,
+				"phase %s (%s) asks for hosts with the label %s=%s (AllocationTags), and its builder Pods run on those with %q alone, by the %s: leave AllocationTags out, "+
+					"or ask a cluster admin for a BuilderClass with such hosts", phase.Name, m.Workflow.Source, v1alpha1.LabelAllocationTag, tag, own, whose)
+		}
+	}
+	return nil
+}
+
+// scheduling says on which hosts the builder Pods of a phase run: those of its fleet and, of them, those with the tag. What the fleet says
+// itself of tags holds.
+func scheduling(m Material, tag string) v1alpha1.Scheduling {
+	hosts, _ := m.fleet()
 	result := *hosts.DeepCopy()
-	if tag != "" {
+	if _, tagged := result.NodeSelector[v1alpha1.LabelAllocationTag]; tag != "" && !tagged {
 		if result.NodeSelector == nil {
 			result.NodeSelector = map[string]string{}
 		}

@@ -123,8 +123,10 @@ func TestWhatAClassSaysIsInThePhase(t *testing.T) {
 	m.Class.Spec.SeccompProfile = &v1alpha1.SeccompProfile{Type: v1alpha1.SeccompNodeDefault}
 	m.Class.Spec.ImagePullSecrets = []v1alpha1.ObjectName{{Name: "registry"}}
 	m.Class.Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{}}
+	m.Class.Spec.AgentResources = requirements("memory 64Mi", "memory 1Gi")
 	got := run.BuildPhases(newRun(), *m)[0].Spec.Execution
 	want := *got
+	want.AgentResources = m.Class.Spec.AgentResources
 	want.PodSecurity, want.RuntimeClassName, want.Capabilities = m.Class.Spec.PodSecurity, "gvisor", m.Class.Spec.Capabilities
 	want.SeccompProfile, want.ImagePullSecrets, want.Affinity = m.Class.Spec.SeccompProfile, m.Class.Spec.ImagePullSecrets, m.Class.Spec.Affinity
 	if diff := cmp.Diff(&want, got); diff != "" {
@@ -181,6 +183,72 @@ func TestTheTenantsHosts(t *testing.T) {
 				t.Errorf("%+v, want those of %q", execution.Scheduling, c.want)
 			}
 		})
+	}
+}
+
+func TestATagIsOfTheFleetsHosts(t *testing.T) {
+	tagged := func(tag string) *v1alpha1.Scheduling {
+		return &v1alpha1.Scheduling{NodeSelector: map[string]string{v1alpha1.LabelAllocationTag: tag}}
+	}
+	for name, c := range map[string]struct {
+		kind                    v1alpha1.PhaseType
+		builders, tenants, live *v1alpha1.Scheduling
+		local                   bool
+		tag, want, refused      string // refused: by whom
+	}{
+		"none":                            {builders: tagged("fleet"), want: "fleet"},
+		"of hosts that are not tagged":    {builders: &v1alpha1.Scheduling{}, tag: "gpu", want: "gpu"},
+		"the class's own":                 {builders: tagged("fleet"), tag: "fleet", want: "fleet"},
+		"another than the class's":        {builders: tagged("fleet"), tag: "gpu", want: "fleet", refused: `"fleet" alone, by the nodeSelector of BuilderClass standard`},
+		"another than the tenants' hosts": {builders: tagged("gpu"), tenants: tagged("fleet"), live: tagged("gpu"), local: true, tag: "gpu", want: "fleet", refused: `"fleet" alone, by the tenantFleet of BuilderClass standard`},
+		"another than the service's":      {builders: tagged("gpu"), live: tagged("fleet"), local: true, tag: "gpu", want: "fleet", refused: `"fleet" alone, by the nodeSelector of the tenant's service`},
+		"of any host":                     {builders: tagged("fleet"), local: true, tag: "gpu", want: "gpu"},
+		"of a class without any tag":      {builders: tagged(""), tag: "gpu", refused: `"" alone, by the nodeSelector of BuilderClass standard`},
+		"of a deployment":                 {kind: v1alpha1.PhaseDeployment, builders: tagged("fleet"), tag: "gpu"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kind := v1alpha1.PhaseExecution
+			if c.kind != "" {
+				kind = c.kind
+			}
+			m := newMaterial(template("BUILD", 0, v1alpha1.PhaseExecution), template("ONLY", 1, kind))
+			m.Class.Name, m.Class.Spec.Scheduling, m.Class.Spec.TenantFleet, m.ServiceHosts = "standard", *c.builders, c.tenants, c.live
+			m.Workflow.LocalFleet, m.Workflow.Phases[1].AllocationTag = c.local, c.tag
+			cause := run.CheckTags(*m)
+			if c.refused == "" && cause != nil || c.refused != "" && (cause == nil || cause.Reason != v1alpha1.ReasonAllocationTagNotAllowed ||
+				!strings.HasPrefix(cause.Message, "phase ONLY (katkitconfig.js (entry DEV)) asks for hosts with the label katkit.dev/allocation-tag=gpu (AllocationTags), ") || !strings.Contains(cause.Message, c.refused)) {
+				t.Errorf("got %v", cause)
+			}
+			if execution := run.BuildPhases(newRun(), *m)[1].Spec.Execution; execution != nil && execution.NodeSelector[v1alpha1.LabelAllocationTag] != c.want {
+				t.Errorf("it runs on %v, want %q", execution.NodeSelector, c.want)
+			}
+		})
+	}
+}
+
+// Whatever a tenant asks for: builder Pods of the fleet Builder are on hosts that the class selects, and on no others.
+func TestNoTagLeadsOutOfTheClasssFleet(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 11))
+	for range 2000 {
+		m := newMaterial(template("BUILD", 0, v1alpha1.PhaseExecution))
+		m.Class.Spec.NodeSelector = map[string]string{}
+		for _, key := range []string{"fleet", "zone", v1alpha1.LabelAllocationTag} {
+			if random.IntN(2) == 0 {
+				m.Class.Spec.NodeSelector[key] = []string{"", "a", "b"}[random.IntN(3)]
+			}
+		}
+		m.Class.Spec.Affinity = []*corev1.Affinity{nil, {NodeAffinity: &corev1.NodeAffinity{}}}[random.IntN(2)]
+		m.Class.Spec.TenantFleet, m.ServiceHosts = &v1alpha1.Scheduling{Tolerations: []corev1.Toleration{{Key: "tenants"}}}, &v1alpha1.Scheduling{NodeSelector: map[string]string{"fleet": "theirs"}}
+		m.Workflow.Phases[0].AllocationTag = []string{"", "a", "b", "fleet"}[random.IntN(4)]
+		got := run.BuildPhases(newRun(), *m)[0].Spec.Execution.Scheduling
+		for key, value := range m.Class.Spec.NodeSelector {
+			if is, set := got.NodeSelector[key]; !set || is != value {
+				t.Fatalf("the class selects %v, the tag is %q, the Pod runs on %v", m.Class.Spec.NodeSelector, m.Workflow.Phases[0].AllocationTag, got.NodeSelector)
+			}
+		}
+		if diff := cmp.Diff(m.Class.Spec.Affinity, got.Affinity); diff != "" || len(got.Tolerations) > 0 {
+			t.Fatalf("tolerations %v, affinity (-want +got)\n%s", got.Tolerations, diff)
+		}
 	}
 }
 

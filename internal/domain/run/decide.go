@@ -75,7 +75,7 @@ func Decide(o Observation, now time.Time) Plan {
 	plan := Plan{Status: *o.Run.Status.DeepCopy()}
 	switch {
 	case plan.Status.State.Terminal():
-		plan.DeletePods = o.BuilderPods && !delivering(o.Phases)
+		plan.DeletePods = o.BuilderPods && !Delivering(o.Phases)
 	case len(plan.Status.Phases) > 0:
 		follow(o, &plan, now)
 	case o.Run.Spec.Cancelled:
@@ -151,18 +151,19 @@ func follow(o Observation, plan *Plan, now time.Time) {
 			abandon(&plan.Status, now)
 			finish(o.Run, &plan.Status, v1alpha1.RunFailed, v1alpha1.ReasonPhaseGone,
 				fmt.Sprintf("Phase %s was deleted before the run had ended; start a new run of the commit", phase.PhaseName), now)
-			plan.DeletePods = o.BuilderPods && !delivering(o.Phases)
+			plan.DeletePods = o.BuilderPods && !Delivering(o.Phases)
 			return
 		}
 	}
 	project(o, &plan.Status, o.Phases, now)
 	stopping(o, plan, now)
 	summarize(o.Run, &plan.Status, o.Phases, now)
-	plan.DeletePods = plan.Status.State.Terminal() && o.BuilderPods && !delivering(o.Phases)
+	plan.DeletePods = plan.Status.State.Terminal() && o.BuilderPods && !Delivering(o.Phases)
 }
 
-// delivering tells whether a builder Pod of the run brings its log to the store yet. Its Phase bounds that.
-func delivering(phases map[string]*v1alpha1.Phase) bool {
+// Delivering tells whether a builder Pod of the run, whose Phases these are, brings its log to the store yet. The Phase bounds that: it
+// gives a log up that takes too long.
+func Delivering(phases map[string]*v1alpha1.Phase) bool {
 	for _, phase := range phases {
 		for i := range phase.Status.Attempts {
 			for _, replica := range phase.Status.Attempts[i].Replicas {

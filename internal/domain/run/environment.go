@@ -12,7 +12,7 @@ import (
 	"katkit.dev/katkit/internal/domain/problem"
 )
 
-// environment is what ci.sh sees (design §5), but for the class's variables and what the link's envFrom brings: link, BuildParams, run,
+// environment is what ci.sh sees (docs/manual.md lists it), but for the class's variables and what the link's envFrom brings: link, BuildParams, run,
 // each winning over the one before it, and Katkit's own variables over all.
 func environment(m Material, template v1alpha1.PhaseTemplate, run string) []v1alpha1.BuilderEnvVar {
 	own := []v1alpha1.EnvVar{

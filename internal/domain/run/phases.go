@@ -154,6 +154,7 @@ func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha
 		UnscheduledTimeout: timeout(builder.UnscheduledTimeout, defaultUnscheduledTimeout, m.Class.Spec.MaxUnscheduledTimeout),
 		CarriedOutputs:     slices.Clone(m.Outputs),
 		Resources:          resources(builder.Resources, m.Class.Spec),
+		AgentResources:     m.Class.Spec.AgentResources.DeepCopy(),
 		Scheduling:         scheduling(m, template.AllocationTag),
 		RuntimeClassName:   m.Class.Spec.RuntimeClassName,
 		ImagePullSecrets:   slices.Clone(m.Class.Spec.ImagePullSecrets),

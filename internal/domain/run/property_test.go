@@ -252,8 +252,8 @@ func (w *world) happen() {
 		}}}
 	}
 	for _, pod := range w.pods {
-		if len(pod.Spec.Containers) == 3 && len(pod.Status.ContainerStatuses) == 1 && w.IntN(3) == 0 {
-			pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{Name: contract.LogContainer, State: corev1.ContainerState{
+		if slices.Contains(pod.Spec.Containers[0].Command, contract.ShipCommand) && len(pod.Status.ContainerStatuses) == 1 && w.IntN(3) == 0 {
+			pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{Name: contract.CheckoutContainer, State: corev1.ContainerState{
 				Terminated: &corev1.ContainerStateTerminated{Message: string(contract.LogReport{Complete: w.IntN(4) > 0}.Marshal())},
 			}})
 		}

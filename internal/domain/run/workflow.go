@@ -60,7 +60,8 @@ func DescriptionPath(folder string) string {
 	return folder + "/" + servicedesc.FilePath
 }
 
-// ChooseWorkflow takes the workflow of the run, else of the repository's file, else of the link (design §4).
+// ChooseWorkflow takes the workflow of the run, else of the repository's file, else of the link: who asks for a run knows best, and a link serves
+// repositories that say nothing.
 // files are those of ConfigPaths, in that order; they are not looked at when the run has phases of its own.
 func ChooseWorkflow(asked Request, link *v1alpha1.TenantRepoLink, env string, files []File) (Workflow, *problem.Problem) {
 	if len(asked.Phases) > 0 {

@@ -19,7 +19,7 @@ type Container struct {
 }
 
 // PickContainer returns the name of the container that a role's new image is
-// for, of a workload's containers without its init containers (design.md §4):
+// for, of a workload's containers without its init containers:
 // the one named like the role, else the only one, else the only one whose image
 // has the same repository as image. Otherwise the error lists the candidates
 // and says what to do.

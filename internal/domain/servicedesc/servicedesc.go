@@ -4,7 +4,7 @@
 // The phase controller calls Parse with the content of the file at the run's
 // commit, Description.Changes with the commit's sha, and PickContainer for each
 // workload it found; the plugin's verbs call the same. The format is the
-// original product's, exported from a running service; see design.md §4.
+// original product's, exported from a running service; docs/manual.md tells what of it counts.
 //
 // What always holds: the package is pure and total. Any content gives a
 // Description, with all its problems as diagnostics, in bounded time and memory.

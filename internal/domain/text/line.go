@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"katkit.dev/katkit/internal/contract"
 )
 
 // Line makes any bytes one line that is safe to store and to show on a terminal: valid UTF-8, colours and other ANSI
@@ -14,7 +16,7 @@ func Line(s string) string {
 	b.Grow(len(s))
 	space := false
 	for i := 0; i < len(s); {
-		if n := controlSequence(s[i:]); n > 0 {
+		if n := contract.ControlSequence(s[i:]); n > 0 {
 			i += n
 			continue
 		}
@@ -34,20 +36,4 @@ func Line(s string) string {
 		b.WriteRune(r) // an invalid byte was decoded as U+FFFD already
 	}
 	return b.String()
-}
-
-// controlSequence returns the length of the control sequence (ECMA-48 CSI) that s begins with, or 0.
-func controlSequence(s string) int {
-	if !strings.HasPrefix(s, "\x1b[") {
-		return 0
-	}
-	for i := 2; i < len(s) && i < maxSequence; i++ {
-		switch c := s[i]; {
-		case c >= 0x40 && c <= 0x7e:
-			return i + 1
-		case c < 0x20 || c > 0x3f:
-			return 0
-		}
-	}
-	return 0
 }

@@ -4,12 +4,12 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"katkit.dev/katkit/internal/contract"
 )
 
 const (
 	escape = '\x1b'
-	// maxSequence is how long a control sequence may be to be taken for one, in bytes.
-	maxSequence = 32
 	// Plain is the control sequence that ends every colour.
 	Plain = "\x1b[0m"
 )
@@ -54,7 +54,7 @@ func (t *Terminal) End() []byte {
 
 // next adds the first rune or sequence of s, and gives its length.
 func (t *Terminal) next(shown []byte, s string) ([]byte, int) {
-	if n := controlSequence(s); n > 0 {
+	if n := contract.ControlSequence(s); n > 0 {
 		if parameters := s[2 : n-1]; s[n-1] == 'm' && strings.Trim(parameters, "0123456789;:") == "" {
 			t.coloured = strings.Trim(parameters, "0;") != ""
 			shown = append(shown, s[:n]...)
@@ -78,7 +78,7 @@ func unfinished(s string) bool {
 	if len(s) == 1 {
 		return true
 	}
-	if s[1] != '[' || len(s) >= maxSequence {
+	if s[1] != '[' || len(s) >= contract.MaxControlSequence {
 		return false
 	}
 	for _, c := range []byte(s[2:]) {

@@ -12,39 +12,27 @@ import (
 	"katkit.dev/katkit/internal/domain/diagnostic"
 )
 
-// ownNames are the variables that Katkit sets in every builder, whatever a
-// repository says (design.md §5). PHASE is none of them: BuildParams may set it.
-var ownNames = []string{"ENV", "CODE_PATH", "REPLICA_ID", "REPLICA_COUNT", "CI", "KATKIT"}
+// maxParamName is the longest name of a variable in BuildParams, in bytes.
+const maxParamName = 255
 
 // CheckParamName returns an error when a repository may not set the variable
-// name: it is no shell variable's name, or it is PATH or begins with KATKIT_,
-// LD_ or GIT_ (design.md §5) and is none of those that ask something of the checkout.
+// name: it is no shell variable's name, or reserved ([contract.ReservedVariable])
+// and none of those that ask something of the checkout. One that Katkit sets
+// itself is no error; its value does not count.
 func CheckParamName(name string) error {
-	if !isVariableName(name) {
+	if !contract.VariableName(name) || len(name) > maxParamName {
 		return errors.New("not a variable's name: use letters, digits and _, not a digit first")
 	}
 	if contract.SettableVariable(name) {
 		return nil
 	}
-	for _, prefix := range []string{"KATKIT_", "LD_", "GIT_"} {
-		if strings.HasPrefix(name, prefix) {
-			return fmt.Errorf("a repository may not set variables that begin with %s: choose another name", prefix)
-		}
+	if prefix := contract.ReservedPrefix(name); prefix != "" {
+		return fmt.Errorf("a repository may not set variables that begin with %s: choose another name", prefix)
 	}
-	if name == "PATH" {
+	if name == contract.VarPath {
 		return errors.New("a repository may not set PATH: set it in ci.sh")
 	}
 	return nil
-}
-
-func isVariableName(name string) bool {
-	for i, c := range []byte(name) {
-		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-		if !letter && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return name != "" && len(name) <= 255
 }
 
 // params reads "A=B, C=D": variables separated by commas, spaces trimmed around
@@ -94,7 +82,7 @@ func addParam(params []Param, written string, at func(diagnostic.Severity, strin
 	case checkoutVariable(name, value) != nil:
 		at(diagnostic.Error, "BuildParams: %s", checkoutVariable(name, value))
 		return params
-	case slices.Contains(ownNames, name):
+	case contract.OwnVariable(name) && name != contract.VarPhase: // which BuildParams may set
 		at(diagnostic.Warning, "BuildParams: Katkit sets %s itself, this value is ignored: remove it", name)
 		return params
 	}

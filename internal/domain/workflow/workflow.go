@@ -3,7 +3,7 @@
 //
 // The run controller calls Parse and File.ForEnv with the content of the file at
 // the run's commit; the plugin's validate verb calls Parse and File.Diagnostics.
-// The format is the original product's; design.md §4 has its table.
+// The format is the original product's; docs/manual.md has its table.
 //
 // What always holds: the package is pure and total. Any content gives a File,
 // with all its problems as diagnostics, in bounded time and memory. A workflow

@@ -1,4 +1,4 @@
-// Package build compiles the cluster's programs from the pinned modules of hack/localkube/binaries and
+// Package build compiles the cluster's programs from the pinned modules of hack/localkube/binaries (and networkpolicy) and
 // keeps them in the user's cache folder, so that every checkout with the same pins shares them.
 // The commands up and assets call it.
 //
@@ -43,7 +43,16 @@ var (
 	shim       = Program{Name: "containerd-shim-runc-v2", Package: "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"}
 )
 
-// All is every program that the cluster needs.
+// The folders of hack/localkube that programs are built from. Each is a module with pins and a cache folder of its own.
+const (
+	Binaries      = "binaries"
+	NetworkPolicy = "networkpolicy"
+)
+
+// Enforcer is the one program of the folder NetworkPolicy.
+var Enforcer = Program{Name: "networkpolicy", Package: "."}
+
+// All is every program that the cluster needs, of the folder Binaries.
 func All() []Program { return []Program{Kube, coreDNS, containerd, shim, pause} }
 
 // tags leaves out the parts of containerd that need C libraries.
@@ -51,15 +60,15 @@ const tags = "no_btrfs no_devmapper no_zfs"
 
 // Builder builds from one source folder into the cache.
 type Builder struct {
-	Source string // hack/localkube/binaries
+	Source string // hack/localkube/binaries, or another module
 	Cache  string // the user's cache folder of localkube
 	Out    *progress.Printer
 }
 
-// NewBuilder finds the source from the working directory (hack/localkube, or any folder of the checkout)
+// NewBuilder finds a folder of sources from the working directory (hack/localkube, or any folder of the checkout)
 // and the user's cache folder.
-func NewBuilder(out *progress.Printer) (*Builder, error) {
-	source, err := findSource()
+func NewBuilder(folder string, out *progress.Printer) (*Builder, error) {
+	source, err := findSource(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -70,20 +79,20 @@ func NewBuilder(out *progress.Printer) (*Builder, error) {
 	return &Builder{Source: source, Cache: filepath.Join(cache, "localkube"), Out: out}, nil
 }
 
-func findSource() (string, error) {
+func findSource(folder string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for start := dir; ; dir = filepath.Dir(dir) {
-		for _, candidate := range []string{"binaries", "hack/localkube/binaries"} {
+		for _, candidate := range []string{folder, filepath.Join("hack", "localkube", folder)} {
 			source := filepath.Join(dir, candidate)
 			if _, err := os.Stat(filepath.Join(source, "go.mod")); err == nil {
 				return source, nil
 			}
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("hack/localkube/binaries was not found from %s upwards: run localkube inside a checkout", start)
+			return "", fmt.Errorf("hack/localkube/%s was not found from %s upwards: run localkube inside a checkout", folder, start)
 		}
 	}
 }
@@ -99,7 +108,7 @@ func (b *Builder) Ensure(ctx context.Context, programs []Program) (dir string, e
 	if err != nil {
 		return "", err
 	}
-	dir = filepath.Join(b.Cache, module.kubernetes+"-"+key)
+	dir = filepath.Join(b.Cache, module.name()+"-"+key)
 	if len(missing(dir, programs)) == 0 {
 		return dir, nil
 	}
@@ -228,7 +237,15 @@ func writeVersions(dir string, m module) error {
 }
 
 // module is the versions that the source folder's go.mod pins.
-type module struct{ kubernetes, containerd, coreDNS, etcd string }
+type module struct{ kubernetes, containerd, coreDNS, etcd, kubeRouter string }
+
+// name is the begin of the cache folder's.
+func (m module) name() string {
+	if m.kubeRouter != "" {
+		return "kube-router-" + m.kubeRouter
+	}
+	return m.kubernetes
+}
 
 func readModule(source string) (module, error) {
 	data, err := os.ReadFile(filepath.Join(source, "go.mod"))
@@ -236,8 +253,8 @@ func readModule(source string) (module, error) {
 		return module{}, err
 	}
 	m := parseModule(string(data))
-	if m.kubernetes == "" || m.containerd == "" {
-		return module{}, fmt.Errorf("%s/go.mod requires no k8s.io/kubernetes or containerd", source)
+	if m.name() == "" {
+		return module{}, fmt.Errorf("%s/go.mod requires neither k8s.io/kubernetes nor kube-router", source)
 	}
 	return m, nil
 }
@@ -257,6 +274,8 @@ func parseModule(goMod string) (m module) {
 			m.coreDNS = fields[1]
 		case "go.etcd.io/etcd/server/v3":
 			m.etcd = fields[1]
+		case "github.com/cloudnativelabs/kube-router/v2":
+			m.kubeRouter = fields[1]
 		}
 	}
 	return m

@@ -61,6 +61,13 @@ func TestThePinsOfThisCheckoutAreRead(t *testing.T) {
 	if m.kubernetes == "" || m.containerd == "" || m.coreDNS == "" || m.etcd == "" {
 		t.Errorf("go.mod lacks a version: %+v", m)
 	}
+	enforcer, err := readModule("../../networkpolicy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if enforcer.kubeRouter == "" || enforcer.name() == m.name() {
+		t.Errorf("%+v and %+v are kept in folders that begin with %q and %q", m, enforcer, m.name(), enforcer.name())
+	}
 }
 
 func TestVersionIsStamped(t *testing.T) {

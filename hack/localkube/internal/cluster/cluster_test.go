@@ -177,6 +177,31 @@ func TestAuditLogIsAChoice(t *testing.T) {
 	}
 }
 
+func TestEnforcingNetworkPoliciesIsAChoice(t *testing.T) {
+	c := newCluster(t)
+	program := func() string {
+		for _, p := range c.components() {
+			if p.Name == networkPolicyName {
+				return p.Argv[0]
+			}
+		}
+		return ""
+	}
+	for _, step := range []struct{ option, want string }{
+		{"", ""},
+		{"/enforcer", "/enforcer/networkpolicy"},
+		{"", "/enforcer/networkpolicy"}, // a later up does not undo it
+		{"off", ""},
+	} {
+		if err := c.choose(Options{Enforcer: step.option}); err != nil {
+			t.Fatal(err)
+		}
+		if got := program(); got != step.want {
+			t.Errorf("after %q: %q, want %q", step.option, got, step.want)
+		}
+	}
+}
+
 func TestTheNetworkOfALivingClusterDoesNotChange(t *testing.T) {
 	c := newCluster(t)
 	if err := c.choose(Options{Network: "10.78.0.0/16"}); err != nil {

@@ -23,13 +23,14 @@ const (
 	kubeletName           = "kubelet"
 	kubeProxyName         = "kube-proxy"
 	coreDNSName           = "coredns"
+	networkPolicyName     = "networkpolicy"
 )
 
 // components lists all of them in the order in which they start; they end in the opposite one.
 func (c *Cluster) components() []component {
 	node := c.plan.Node.String()
 	first, second := nodes()[0], nodes()[1]
-	return []component{
+	list := []component{
 		c.registry(),
 		c.etcd(),
 		c.containerd(first),
@@ -42,6 +43,10 @@ func (c *Cluster) components() []component {
 		c.program(kubeProxyName, httpProbe("http://"+node+":10256/healthz"), []string{"--config=" + c.conf("kube-proxy.yaml")}, c.conf("kube-proxy.yaml"), c.conf("kube-proxy.kubeconfig")),
 		c.program(coreDNSName, httpProbe("http://"+node+":8181/ready"), []string{"-conf", c.conf("Corefile")}, c.conf("Corefile"), c.conf("coredns.kubeconfig")),
 	}
+	if c.Enforces() {
+		list = append(list, c.networkPolicy())
+	}
+	return list
 }
 
 // program makes a component of one of the built programs.

@@ -157,6 +157,7 @@ func (c *Cluster) writePKI(v values) error {
 		"kube-scheduler":          {Name: "system:kube-scheduler"},
 		"kube-proxy":              {Name: "system:kube-proxy"},
 		"coredns":                 {Name: "localkube:coredns"},
+		"networkpolicy":           {Name: "localkube:networkpolicy"},
 	} {
 		if err := ca.EnsureKubeconfig(v.Kubeconfig(name), name, c.apiURL(), subject); err != nil {
 			return err

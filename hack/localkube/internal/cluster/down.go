@@ -46,7 +46,7 @@ func (c *Cluster) Down(ctx context.Context, purge bool) error {
 	if _, err := os.Stat(c.State); errors.Is(err, fs.ErrNotExist) {
 		return nil // there never was a cluster
 	}
-	c.settings.AuditLog = ""
+	c.settings.AuditLog, c.settings.Enforcer = "", ""
 	return c.saveSettings()
 }
 

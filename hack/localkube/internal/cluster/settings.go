@@ -15,6 +15,7 @@ import (
 type settings struct {
 	Network  string `json:"network"`            // until Down with Purge
 	AuditLog string `json:"auditLog,omitempty"` // until Down; empty: no audit log
+	Enforcer string `json:"enforcer,omitempty"` // folder of the program that enforces NetworkPolicies, until Down; empty: none is enforced
 	Programs string `json:"programs,omitempty"` // folder of the built programs that the cluster was last started with
 	Proven   bool   `json:"proven,omitempty"`   // a test Pod ran
 }

@@ -22,6 +22,7 @@ type Options struct {
 	Programs string // folder of the built programs
 	Network  string // IPv4 /16
 	AuditLog string // file for the API server's audit log (metadata of every request); "off": none
+	Enforcer string // folder of the built program that enforces NetworkPolicies; "off": none does
 }
 
 // Up starts the cluster, or what of it does not run, restarts what runs with another configuration, and
@@ -48,6 +49,11 @@ func (c *Cluster) Up(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if !c.Enforces() {
+		if err := c.stopEnforcing(); err != nil {
+			return err
+		}
+	}
 	return c.bringUp(ctx, v)
 }
 
@@ -73,6 +79,13 @@ func (c *Cluster) choose(o Options) error {
 			return err
 		}
 		c.settings.AuditLog = path
+	}
+	switch o.Enforcer {
+	case "":
+	case "off":
+		c.settings.Enforcer = ""
+	default:
+		c.settings.Enforcer = o.Enforcer
 	}
 	c.settings.Programs = o.Programs
 	return c.saveSettings()
@@ -166,6 +179,9 @@ func (c *Cluster) bringUp(ctx context.Context, v values) error {
 	for _, n := range nodes() {
 		if err := waitFor(ctx, time.Minute, c.nodeReady(n), nil); err != nil {
 			return fmt.Errorf("node %s is not ready: %w", n.Name, err)
+		}
+		if err := c.showPodRange(ctx, n); err != nil {
+			return fmt.Errorf("node %s: %w", n.Name, err)
 		}
 	}
 	if err := waitFor(ctx, time.Minute, c.dnsAnswers, nil); err != nil {

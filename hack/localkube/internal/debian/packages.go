@@ -25,6 +25,9 @@ var Cluster = []Requirement{
 	{"/usr/lib/cni/ptp", "containernetworking-plugins"},
 }
 
+// NetworkPolicy is what a cluster needs that enforces NetworkPolicies.
+var NetworkPolicy = []Requirement{{"ipset", "ipset"}}
+
 // Images is what the command images needs.
 var Images = []Requirement{
 	{"debootstrap", "debootstrap"},
