@@ -72,16 +72,20 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 
 // namespace looks through the logs of a namespace. It counts what it has unless that cannot be listed.
 func (s *Sweeper) namespace(ctx context.Context, namespace string) error {
-	before, listed := s.Store.budget.of(namespace), int64(0)
+	before := s.Store.budget.of(namespace)
+	var listed, freed int64
 	var first error
 	var log found
 	judge := func() {
-		if err := s.judge(ctx, namespace, log); first == nil {
+		n, err := s.judge(ctx, log)
+		freed += n
+		if first == nil {
 			first = err
 		}
 	}
 	for o, err := range s.objects(ctx, namespace) {
 		if err != nil {
+			s.Store.budget.add(namespace, -freed)
 			return errors.Join(first, err) // of the last log not all is known
 		}
 		listed += o.size + objectCost
@@ -95,8 +99,8 @@ func (s *Sweeper) namespace(ctx context.Context, namespace string) error {
 		log.add(o)
 	}
 	judge()
-	// What was stored meanwhile counts, whether it was listed or not: the next sweep knows. What was removed is taken off already.
-	s.Store.budget.add(namespace, listed-before)
+	// What was stored meanwhile counts, whether it was listed or not: the next sweep knows.
+	s.Store.budget.add(namespace, listed-freed-before)
 	return first
 }
 
@@ -141,48 +145,46 @@ func (f *found) add(o object) {
 	}
 }
 
-// judge removes a log that is old, or what is astray in it.
-func (s *Sweeper) judge(ctx context.Context, namespace string, log found) error {
+// judge removes a log that is old, or what is astray in it, and returns what that counted.
+func (s *Sweeper) judge(ctx context.Context, log found) (freed int64, err error) {
 	if log.folder == "" {
-		return nil
+		return 0, nil
 	}
 	now := s.Store.clock.Now()
 	age := now.Sub(log.newest)
 	old := s.Keep > 0 && age > s.Keep
 	if !old && (log.stray.IsZero() || now.Sub(log.stray) <= strayAge) {
-		return nil
+		return 0, nil
 	}
-	removed, err := s.remove(ctx, namespace, log.folder+"/", func(o object) bool {
+	freed, err = s.remove(ctx, log.folder+"/", func(o object) bool {
 		return (old && now.Sub(o.stored) > s.Keep) || (o.kind == stray && now.Sub(o.stored) > strayAge)
 	})
 	if err != nil {
-		return err
+		return freed, err
 	}
-	if old && removed > 0 {
+	if old && freed > 0 {
 		s.Metrics.deleted.Inc()
 		s.Store.bucket.prune(log.folder)
 		s.Log.V(1).Info("a log was removed", "log", log.folder, "age", age.String())
 	}
-	return nil
+	return freed, nil
 }
 
-// remove deletes the objects below a prefix that are chosen.
-func (s *Sweeper) remove(ctx context.Context, namespace, prefix string, chosen func(object) bool) (int, error) {
-	removed := 0
+// remove deletes the objects below a prefix that are chosen, and returns what they counted.
+func (s *Sweeper) remove(ctx context.Context, prefix string, chosen func(object) bool) (freed int64, err error) {
 	for o, err := range s.Store.bucket.objects(ctx, prefix) {
 		if err != nil {
-			return removed, err
+			return freed, err
 		}
 		if !chosen(o) {
 			continue
 		}
 		if err := s.Store.bucket.remove(ctx, o.key); err != nil {
-			return removed, err
+			return freed, err
 		}
-		s.Store.budget.add(namespace, -(o.size + objectCost))
-		removed++
+		freed += o.size + objectCost
 	}
-	return removed, nil
+	return freed, nil
 }
 
 // prune removes the folders of a file:// bucket that nothing is in any more, from one of a log upwards.
