@@ -73,6 +73,7 @@ func TestWhatNeverRanHasNoLog(t *testing.T) {
 	unstarted := terminated(128, "no such file")
 	unstarted.Terminated.Reason = "StartError"
 	eachShipper(t, func(t *testing.T, delivery v1alpha1.AgentDelivery, _ string) {
+		t.Helper()
 		p, pod := shipping(t, delivery)
 		plan := decide(t, observed(p, logIs(pod, unstarted, running)), now)
 		if log := plan.Status.Attempts[0].Replicas[0].Log; log != nil && log.Stored != nil {
@@ -114,6 +115,7 @@ func TestAVerdictDoesNotWaitForTheLog(t *testing.T) {
 }
 
 func verdictDoesNotWait(t *testing.T, delivery v1alpha1.AgentDelivery, _ string) {
+	t.Helper()
 	for name, build := range map[string]corev1.ContainerState{"a success": succeeded, "a failure": failed, "a build without a report": terminated(137, "")} {
 		t.Run(name, func(t *testing.T) {
 			p, pod := shipping(t, delivery)
@@ -133,6 +135,7 @@ func TestWhatBecameOfALog(t *testing.T) {
 }
 
 func whatBecameOfALog(t *testing.T, delivery v1alpha1.AgentDelivery, name string) {
+	t.Helper()
 	killed := terminated(137, "")
 	if name == contract.CheckoutContainer {
 		killed = unheard
