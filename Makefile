@@ -80,8 +80,8 @@ lint: ## golangci-lint: style, likely bugs, the import arrows, the API conventio
 test: test-unit test-envtest test-e2e ## All tests
 
 .PHONY: test-unit
-test-unit: ## Tests that need nothing but Go, and what GitHub publishes of its API, from the npm registry
-	OCTOKIT_ASSETS="$$(hack/octokit-assets.sh)" go test -race $(GOTEST_ARGS) $$(hack/test-packages.sh unit)
+test-unit: ## Tests that need nothing but Go, and from the npm registry what GitHub publishes of its API, and a server of Azure's buckets
+	OCTOKIT_ASSETS="$$(hack/octokit-assets.sh)" BUCKETSERVER_ASSETS="$$(hack/bucketserver-assets.sh)" go test -race $(GOTEST_ARGS) $$(hack/test-packages.sh unit)
 	cd hack/localkube && go test -race $(GOTEST_ARGS) ./...
 
 .PHONY: test-envtest
@@ -106,8 +106,8 @@ bench-receiver: ## Load the webhook receiver: 1,000 deliveries a second, half of
 	KUBEBUILDER_ASSETS="$$(hack/envtest-assets.sh)" $(GO_RUN) ./test/bench/receiver
 
 .PHONY: bench-logstore
-bench-logstore: ## Write logs of a GiB to the log store and read them back, over loopback to a folder
-	go test -run '^$$' -bench . -benchtime 3x ./cmd/logstore
+bench-logstore: ## Write logs of a GiB to the log store and read them back, over loopback to a folder and to servers of S3, Azure and GCS
+	BUCKETSERVER_ASSETS="$$(hack/bucketserver-assets.sh)" go test -run '^$$' -bench . -benchtime 3x ./cmd/logstore
 
 ##@ See it run
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"strconv"
@@ -12,27 +11,50 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/test/bucketserver"
 )
 
-// BenchmarkStore writes logs of a GiB to the real binary and reads them back, over loopback to a folder, and tells the most memory that
-// was resident. `make bench-logstore` runs it.
+// BenchmarkStore writes logs of a GiB to the real binary and reads them back, over loopback, to a folder and to buckets of servers on the
+// same machine, and tells the most memory that was resident. `make bench-logstore` runs it.
 func BenchmarkStore(b *testing.B) {
-	const size, chunk = 1 << 30, 4 << 20
-	s := newStore(b)
-	s.start(b)
-	content := make([]byte, chunk)
-	for i := range content {
-		content[i] = "abcdefghijklmnopqrstuvwxyz0123456789 \n"[rand.IntN(38)]
+	b.Run("folder", func(b *testing.B) {
+		measure(b, func(b *testing.B) string {
+			b.Helper()
+			return "file://" + b.TempDir()
+		})
+	})
+	for _, kind := range bucketserver.Kinds {
+		b.Run(kind.Name, func(b *testing.B) {
+			server := kind.Start(b)
+			buckets := 0
+			measure(b, func(b *testing.B) string {
+				b.Helper()
+				buckets++
+				return server.Bucket(b, fmt.Sprintf("logs%d", buckets))
+			})
+		})
 	}
+}
+
+// measure is done with an empty bucket each time.
+func measure(b *testing.B, empty func(*testing.B) string) {
+	b.Helper()
+	whole := b // whose processes outlive a part's
+	const size, chunk = 1 << 30, 4 << 20
+	content := letters(chunk)
+	s := newStore(whole, empty(whole))
+	s.start(whole)
 	write := func(b *testing.B) {
 		b.Helper()
-		state, err := s.put(b.Context(), 0, false, nil)
-		for offset := state.Bytes; offset < size && err == nil; offset = state.Bytes {
-			state, err = s.put(b.Context(), offset, false, bytes.NewReader(content))
-		}
-		if err != nil {
-			b.Fatal(err)
+		for offset := int64(0); offset < size; {
+			state, err := s.put(b.Context(), offset, false, bytes.NewReader(content))
+			if err != nil {
+				b.Fatal(err)
+			}
+			offset = state.Bytes
 		}
 	}
 	read := func(b *testing.B) {
@@ -41,7 +63,7 @@ func BenchmarkStore(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		request.Header.Set("Authorization", "Bearer "+token)
+		request.Header.Set("Authorization", "Bearer "+tokenOf(namespace, pod))
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			b.Fatal(err)
@@ -51,28 +73,52 @@ func BenchmarkStore(b *testing.B) {
 			b.Fatal(n, err)
 		}
 	}
-	for _, part := range []struct {
-		name string
-		do   func(*testing.B)
-	}{{"write", write}, {"read", read}} {
-		b.Run(part.name, func(b *testing.B) {
-			b.SetBytes(size)
-			for b.Loop() {
-				if part.name == "write" {
-					b.StopTimer()
-					if err := os.RemoveAll(s.folder); err != nil {
-						b.Fatal(err)
-					}
-					b.StartTimer()
-				}
-				part.do(b)
+	end := func(b *testing.B) {
+		b.Helper()
+		if err := s.end(syscall.SIGTERM); err != nil {
+			b.Error(err)
+		}
+	}
+	whole.Run("write", func(b *testing.B) {
+		b.SetBytes(size)
+		for b.Loop() {
+			b.StopTimer()
+			end(b)
+			s.bucket = empty(whole)
+			s.start(whole)
+			b.StartTimer()
+			write(b)
+		}
+		b.ReportMetric(float64(s.peak(b)), "MiB-resident")
+	})
+	whole.Run("read", func(b *testing.B) {
+		b.SetBytes(size)
+		for b.Loop() {
+			read(b)
+		}
+		b.ReportMetric(float64(s.peak(b)), "MiB-resident")
+	})
+	whole.Run("write-64-at-once", func(b *testing.B) {
+		b.SetBytes(64 * contract.MaxLogChunk)
+		large := letters(contract.MaxLogChunk)
+		var offset int64
+		for b.Loop() {
+			var writers errgroup.Group
+			for i := range 64 {
+				writers.Go(func() error {
+					tenant := fmt.Sprintf("%s-%d", namespace, i%8) // which has an eighth of the places
+					_, err := s.putTo(b.Context(), tenant, fmt.Sprintf("%s%d", pod, i), offset, false, bytes.NewReader(large))
+					return err
+				})
 			}
-			b.ReportMetric(float64(s.peak(b)), "MiB-resident")
-		})
-	}
-	if err := s.end(syscall.SIGTERM); err != nil {
-		b.Error(err)
-	}
+			if err := writers.Wait(); err != nil {
+				b.Fatal(err)
+			}
+			offset += contract.MaxLogChunk
+		}
+		b.ReportMetric(float64(s.peak(b)), "MiB-resident")
+	})
+	end(whole)
 }
 
 // peak is the most memory of the store's that was resident, in MiB.

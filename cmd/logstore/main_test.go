@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,10 +58,36 @@ const (
 	podUID           = types.UID("8b1e7f6c-0000-4000-8000-000000000001")
 )
 
-// token says of itself that it is the Pod's. Nobody asks who signed it but the API server.
-var token = "e30." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil,
-	`{"iss":"https://kubernetes.default.svc","aud":[%q],"kubernetes.io":{"namespace":%q,"pod":{"name":%q,"uid":%q}}}`,
-	contract.LogAudience, namespace, pod, podUID)) + ".e30"
+// tokenOf is a token that says of itself that it is a Pod's. Nobody asks who signed it but the API server.
+func tokenOf(namespace, pod string) string {
+	return "e30." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil,
+		`{"iss":"https://kubernetes.default.svc","aud":[%q],"kubernetes.io":{"namespace":%q,"pod":{"name":%q,"uid":%q}}}`,
+		contract.LogAudience, namespace, pod, podUID)) + ".e30"
+}
+
+var tokens = regexp.MustCompile(`e30\.([\w-]+)\.e30`)
+
+// userOf is who bears the token that a review is about, as the token says.
+func userOf(review io.Reader) authenticationv1.UserInfo {
+	asked, _ := io.ReadAll(review) // whatever it is encoded as
+	var said struct {
+		Kubernetes struct {
+			Namespace string
+			Pod       struct{ Name, UID string }
+		} `json:"kubernetes.io"`
+	}
+	if found := tokens.FindSubmatch(asked); found != nil {
+		claims, _ := base64.RawURLEncoding.DecodeString(string(found[1]))
+		_ = json.Unmarshal(claims, &said)
+	}
+	bound := said.Kubernetes
+	return authenticationv1.UserInfo{
+		Username: "system:serviceaccount:" + bound.Namespace + ":default",
+		Extra: map[string]authenticationv1.ExtraValue{
+			"authentication.kubernetes.io/pod-name": {bound.Pod.Name}, "authentication.kubernetes.io/pod-uid": {bound.Pod.UID},
+		},
+	}
+}
 
 // apiServer answers every review with yes, and returns a kubeconfig.
 func apiServer(tb testing.TB) string {
@@ -74,12 +101,7 @@ func apiServer(tb testing.TB) string {
 		if strings.HasSuffix(r.URL.Path, "tokenreviews") {
 			answer = authenticationv1.TokenReview{
 				TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "TokenReview"},
-				Status: authenticationv1.TokenReviewStatus{
-					Authenticated: true, Audiences: []string{contract.LogAudience},
-					User: authenticationv1.UserInfo{Username: "system:serviceaccount:" + namespace + ":default", Extra: map[string]authenticationv1.ExtraValue{
-						"authentication.kubernetes.io/pod-name": {pod}, "authentication.kubernetes.io/pod-uid": {string(podUID)},
-					}},
-				},
+				Status:   authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: []string{contract.LogAudience}, User: userOf(r.Body)},
 			}
 		}
 		_ = json.NewEncoder(w).Encode(answer)
@@ -96,38 +118,48 @@ func apiServer(tb testing.TB) string {
 	return file
 }
 
-// binary is the store, built.
-func binary(tb testing.TB) string {
-	tb.Helper()
-	file := filepath.Join(tb.TempDir(), "logstore")
-	if output, err := exec.CommandContext(tb.Context(), "go", "build", "-o", file, ".").CombinedOutput(); err != nil {
-		tb.Fatalf("%v: %s", err, output)
+// binary is the store, built by TestMain.
+var binary string
+
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "logstore")
+	if err == nil {
+		binary = filepath.Join(folder, "logstore")
+		err = exec.CommandContext(context.Background(), "go", "build", "-o", binary, ".").Run()
 	}
-	return file
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "building the log store:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(code)
 }
 
 // store is a log store that is started and killed.
 type store struct {
-	binary, kubeconfig, address, folder string
-	process                             *exec.Cmd
+	kubeconfig, address, bucket string
+	process                     *exec.Cmd
 }
 
-func newStore(tb testing.TB) *store {
+// newStore is one with a bucket, of which "" is a folder.
+func newStore(tb testing.TB, bucket string) *store {
 	tb.Helper()
+	if bucket == "" {
+		bucket = "file://" + filepath.Join(tb.TempDir(), "logs")
+	}
 	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &store{binary: binary(tb), kubeconfig: apiServer(tb), address: listener.Addr().String(), folder: filepath.Join(tb.TempDir(), "logs")}
+	s := &store{kubeconfig: apiServer(tb), address: listener.Addr().String(), bucket: bucket}
 	listener.Close()
 	return s
 }
 
 func (s *store) start(tb testing.TB, flags ...string) {
 	tb.Helper()
-	flags = append(flags, "--bucket=file://"+s.folder, "--bind-address="+s.address, "--health-probe-bind-address=0")
-	s.process = exec.CommandContext(tb.Context(), s.binary, flags...)
-	s.process.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig)
+	s.process = s.command(tb, flags...)
 	s.process.Stderr = tb.Output()
 	if err := s.process.Start(); err != nil {
 		tb.Fatal(err)
@@ -144,6 +176,14 @@ func (s *store) start(tb testing.TB, flags ...string) {
 	}
 }
 
+func (s *store) command(tb testing.TB, flags ...string) *exec.Cmd {
+	tb.Helper()
+	flags = append(flags, "--bucket="+s.bucket, "--bind-address="+s.address, "--health-probe-bind-address=0")
+	command := exec.CommandContext(tb.Context(), binary, flags...)
+	command.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig)
+	return command
+}
+
 func (s *store) end(signal syscall.Signal) error {
 	if err := s.process.Process.Signal(signal); err != nil {
 		return err
@@ -152,6 +192,10 @@ func (s *store) end(signal syscall.Signal) error {
 }
 
 func (s *store) send(ctx context.Context, method, path string, body io.Reader) (int, []byte, error) {
+	return s.sendAs(ctx, tokenOf(namespace, pod), method, path, body)
+}
+
+func (s *store) sendAs(ctx context.Context, token, method, path string, body io.Reader) (int, []byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+path, body)
 	if err != nil {
 		return 0, nil, err
@@ -166,8 +210,13 @@ func (s *store) send(ctx context.Context, method, path string, body io.Reader) (
 	return response.StatusCode, content, err
 }
 
-func (s *store) put(ctx context.Context, offset int64, complete bool, body io.Reader) (state contract.LogState, err error) {
-	status, answer, err := s.send(ctx, http.MethodPut, fmt.Sprintf("%s?offset=%d&complete=%v", contract.LogPath(namespace, pod), offset, complete), body)
+func (s *store) put(ctx context.Context, offset int64, complete bool, body io.Reader) (contract.LogState, error) {
+	return s.putTo(ctx, namespace, pod, offset, complete, body)
+}
+
+func (s *store) putTo(ctx context.Context, namespace, pod string, offset int64, complete bool, body io.Reader) (state contract.LogState, err error) {
+	path := fmt.Sprintf("%s?offset=%d&complete=%v", contract.LogPath(namespace, pod), offset, complete)
+	status, answer, err := s.sendAs(ctx, tokenOf(namespace, pod), http.MethodPut, path, body)
 	if err != nil {
 		return state, err
 	}
@@ -187,7 +236,11 @@ func (m mark) Read([]byte) (int, error) {
 
 // However a store is killed while it is written to, what it acknowledged is there, byte for byte, and the writer goes on where it was.
 func TestWhatIsAcknowledgedOutlivesKill9(t *testing.T) {
-	s := newStore(t)
+	outlives(t, newStore(t, ""), 25)
+}
+
+func outlives(t *testing.T, s *store, lives int) {
+	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
 	var content []byte
 	var acknowledged int64
@@ -197,7 +250,7 @@ func TestWhatIsAcknowledgedOutlivesKill9(t *testing.T) {
 		}
 		return content[acknowledged:]
 	}
-	for life := range 25 {
+	for life := range lives {
 		s.start(t)
 		for range random.IntN(6) {
 			body := more()

@@ -28,7 +28,7 @@ func TestLogsAreServedByTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := newStore(t)
+	s := newStore(t, "")
 	s.start(t, "--tls-cert-file="+certFile, "--tls-key-file="+keyFile)
 	response, err := known.Client().Get("https://" + s.address + contract.LogPath(namespace, pod))
 	if err != nil {

@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,10 +25,15 @@ type Bucket struct {
 	*blob.Bucket
 	// dir is the folder of a file:// bucket, "" of any other.
 	dir string
+	// address is its URL, for messages.
+	address string
+	// pageSize is how many objects are listed at once; 0: as many as all clouds list.
+	pageSize int
+	patience
 }
 
-// OpenBucket opens a bucket by its URL, as gocloud.dev/blob has them. The folder of file:///FOLDER is made when it is missing; other
-// schemes have to be linked into the binary.
+// OpenBucket opens a bucket by its URL, as gocloud.dev/blob has them: file, s3, gs or azblob. The folder of file:///FOLDER is made when
+// it is missing. Of the others nothing is asked yet: Reach does.
 func OpenBucket(ctx context.Context, address string) (*Bucket, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -36,9 +42,10 @@ func OpenBucket(ctx context.Context, address string) (*Bucket, error) {
 	if u.Scheme != fileblob.Scheme {
 		opened, err := blob.OpenBucket(ctx, address)
 		if err != nil {
-			return nil, fmt.Errorf("opening the bucket: %w", err)
+			return nil, fmt.Errorf("opening the bucket %s: %w: check --bucket, and the variables with its credentials", withoutSecret(u.Redacted()), discreet{err})
 		}
-		return &Bucket{Bucket: opened}, nil
+		sendOnce(opened)
+		return &Bucket{Bucket: opened, address: withoutSecret(u.Redacted()), patience: networkPatience}, nil
 	}
 	if u.Host != "" || u.RawQuery != "" || !path.IsAbs(u.Path) {
 		return nil, fmt.Errorf("the bucket %s is no folder: write file:///FOLDER, with three slashes and nothing behind it", u.Redacted())
@@ -50,7 +57,7 @@ func OpenBucket(ctx context.Context, address string) (*Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the bucket: %w", err)
 	}
-	return &Bucket{Bucket: opened, dir: filepath.Clean(u.Path)}, nil
+	return &Bucket{Bucket: opened, dir: filepath.Clean(u.Path), address: u.Redacted(), patience: folderPatience}, nil
 }
 
 // buffers are for copying.
@@ -63,15 +70,19 @@ func copyBytes(to io.Writer, from io.Reader) (int64, error) {
 	return io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{from}, buffer[:])
 }
 
+// maxObject is above the size of any object, in bytes: what one write brings, behind what is made longer by it. A bucket's client that
+// has as much room sends an object in one request; in several, one of them may stay behind and cost for ever.
+const maxObject = contract.MaxLogChunk + growBelow
+
 // put stores what a reader has, up to its end, and returns how many bytes those are. If it fails the object is as it was, or has all
-// of the bytes. When it succeeds it will be there after a power cut, too.
+// of the bytes, at once or later. When it succeeds it will be there after a power cut, too.
 func (b *Bucket) put(ctx context.Context, key string, from io.Reader) (int64, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := b.attempt(ctx)
+	defer cancel(nil)
 	var file *os.File
 	w, err := b.NewWriter(ctx, key, &blob.WriterOptions{
 		ContentType: "text/plain; charset=utf-8",
-		BufferSize:  contract.MaxLogChunk, MaxConcurrency: 1,
+		BufferSize:  maxObject, MaxConcurrency: 1,
 		BeforeWrite: func(as func(any) bool) error {
 			as(&file) // of a file:// bucket
 			return nil
@@ -85,12 +96,13 @@ func (b *Bucket) put(ctx context.Context, key string, from io.Reader) (int64, er
 		err = file.Sync()
 	}
 	if err != nil {
-		cancel() // so that closing it stores nothing
+		cancel(nil) // so that closing it stores nothing
 		_ = w.Close()
-		return 0, err
+		return 0, because(ctx, err)
 	}
+	defer b.limit(cancel)() // all of it is here, and the bucket alone is waited for
 	if err := w.Close(); err != nil {
-		return 0, err
+		return 0, because(ctx, err)
 	}
 	return n, b.syncFolders(key)
 }
@@ -118,19 +130,38 @@ func syncFolder(name string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
+// open returns what reads a part of an object, until it is closed.
+func (b *Bucket) open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	p := &part{patience: b.patience}
+	var err error
+	p.cancel, err = b.again(ctx, func(ctx context.Context) (err error) {
+		p.ctx = ctx
+		p.Reader, err = b.NewRangeReader(ctx, key, offset, length, nil)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading an object: %w", err)
+	}
+	return p, nil
+}
+
 // remove deletes an object, if it is there.
 func (b *Bucket) remove(ctx context.Context, key string) error {
-	if err := b.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+	done, err := b.again(ctx, func(ctx context.Context) error {
+		if err := b.Delete(ctx, key); gcerrors.Code(err) != gcerrors.NotFound {
+			return err
+		}
+		return nil
+	})
+	done(nil)
+	if err != nil {
 		return fmt.Errorf("deleting an object: %w", err)
 	}
 	return nil
 }
 
-const (
-	pageSize = 1000
-	// pageTries is how often a page is listed when an object goes away meanwhile, as a file does that gets its name.
-	pageTries = 5
-)
+// pageSize is how many objects any cloud lists at once.
+const pageSize = 1000
 
 // list yields what is below a prefix, in the order of the keys; with the delimiter "/" folders instead of what is in them. An error is
 // the last that it yields. It holds one page at a time.
@@ -139,13 +170,11 @@ func (b *Bucket) list(ctx context.Context, prefix, delimiter string) iter.Seq2[*
 		for token := blob.FirstPageToken; len(token) > 0; {
 			var page []*blob.ListObject
 			var next []byte
-			var err error
-			for range pageTries {
-				page, next, err = b.ListPage(ctx, token, pageSize, &blob.ListOptions{Prefix: prefix, Delimiter: delimiter})
-				if gcerrors.Code(err) != gcerrors.NotFound {
-					break
-				}
-			}
+			done, err := b.again(ctx, func(ctx context.Context) (err error) {
+				page, next, err = b.ListPage(ctx, token, cmp.Or(b.pageSize, pageSize), &blob.ListOptions{Prefix: prefix, Delimiter: delimiter})
+				return err
+			})
+			done(nil)
 			if err != nil {
 				yield(nil, fmt.Errorf("listing the bucket: %w", err))
 				return

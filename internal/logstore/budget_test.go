@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
@@ -111,7 +113,8 @@ func TestObjectsCount(t *testing.T) {
 func TestWhatCountsIsWhatIsThere(t *testing.T) {
 	for name, open := range buckets(t) {
 		t.Run(name, func(t *testing.T) {
-			s := budgeted(open(t), 100, 1<<20)
+			clock := testclock.NewFakeClock(at)
+			s := NewStore(open(t), clock, Limits{LogBytes: 1 << 30, NamespaceBytes: 100 * objectCost})
 			want := int64(0)
 			for second := range 30 {
 				if _, err := s.Append(t.Context(), aLog, want, broken(make([]byte, 1000)), false); err == nil {
@@ -122,6 +125,7 @@ func TestWhatCountsIsWhatIsThere(t *testing.T) {
 						t.Fatal(second, err)
 					}
 					want += 5
+					clock.Step(growEvery)
 				}
 			}
 			if err := appendTo(t, s, aLog, int(want), "", true); err != nil {
@@ -168,6 +172,36 @@ func TestASweepCountsWhatIsThere(t *testing.T) {
 	}
 	if err := appendTo(t, other, logOf("full", 3), 0, "1", false); err != nil {
 		t.Error("there is room again:", err)
+	}
+}
+
+// What a process's first sweep removes it has never counted, and what is left counts.
+func TestWhatTheFirstSweepRemovesDoesNotCount(t *testing.T) {
+	bucket := aFolder(t)
+	clock := testclock.NewFakeClock(time.Now())
+	before := NewStore(bucket, clock, Limits{LogBytes: 1 << 30})
+	for n := range 3 {
+		if err := appendTo(t, before, logOf("d-shop", n), 0, "1234", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range keys(t, bucket)[1:] {
+		when := clock.Now().Add(-2 * time.Hour)
+		if err := os.Chtimes(bucket.dir+"/"+key, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	metrics, err := NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Store{NewStore(bucket, clock, Limits{LogBytes: 1 << 30}), before} { // the other one still counts what is gone
+		if err := (&Sweeper{Store: s, Keep: time.Hour, Metrics: metrics, Log: logr.Discard()}).Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]int64{"d-shop": 4 + objectCost}, s.budget.all()); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 

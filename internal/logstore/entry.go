@@ -14,7 +14,8 @@ const maxIdleEntries = 4096
 type tail struct {
 	key          string
 	offset, size int64
-	since        time.Time
+	since        time.Time // it was made
+	written      time.Time // for the last time
 }
 
 // entry is what this process knows of a log.

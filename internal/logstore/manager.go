@@ -126,10 +126,8 @@ func (*server) NeedLeaderElection() bool { return false }
 // Start serves until ctx ends, then lets writes under way come to their end. It is an error if there is no such bucket.
 func (s *server) Start(ctx context.Context) error {
 	defer s.listener.Close()
-	if found, err := s.bucket.IsAccessible(ctx); err != nil {
-		return fmt.Errorf("reaching the bucket: %w", err)
-	} else if !found {
-		return errors.New("reaching the bucket: there is none of that name")
+	if err := s.bucket.Reach(ctx); err != nil {
+		return err
 	}
 	var sweeping sync.WaitGroup
 	defer sweeping.Wait()

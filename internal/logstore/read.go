@@ -62,9 +62,9 @@ func (s *Store) Copy(ctx context.Context, to io.Writer, log Log, offset, limit i
 }
 
 func (s *Store) copyChunk(ctx context.Context, to io.Writer, o object, offset, length int64) (int64, error) {
-	r, err := s.bucket.NewRangeReader(ctx, o.key, offset, length, nil)
+	r, err := s.bucket.open(ctx, o.key, offset, length)
 	if err != nil {
-		return 0, fmt.Errorf("reading a part of the log: %w", err)
+		return 0, err
 	}
 	defer r.Close()
 	n, err := copyBytes(to, r)
@@ -74,8 +74,9 @@ func (s *Store) copyChunk(ctx context.Context, to io.Writer, o object, offset, l
 	return n, err
 }
 
-// Since returns where the bytes begin that came to the store at t or later, at the beginning of their line.
+// Since returns where the bytes begin that came to the store at t or later, at the beginning of their line. S3 knows seconds only.
 func (s *Store) Since(ctx context.Context, log Log, t time.Time) (int64, error) {
+	t = t.Truncate(time.Second)
 	var sum tally
 	first := int64(math.MaxInt64)
 	for o, err := range s.bucket.objects(ctx, log.prefix()) {
@@ -173,9 +174,9 @@ func (s *Store) chunksBefore(ctx context.Context, log Log, offset int64) ([]obje
 }
 
 func (s *Store) readAt(ctx context.Context, o object, into []byte, offset int64) error {
-	r, err := s.bucket.NewRangeReader(ctx, o.key, offset, int64(len(into)), nil)
+	r, err := s.bucket.open(ctx, o.key, offset, int64(len(into)))
 	if err != nil {
-		return fmt.Errorf("reading a part of the log: %w", err)
+		return err
 	}
 	defer r.Close()
 	if _, err := io.ReadFull(r, into); err != nil {

@@ -69,13 +69,14 @@ func TestSinceBeginsWithTheLineThatWentOnThen(t *testing.T) {
 	add(14, "four\n", 2*time.Minute)
 	s, _ := newTestStore(faultless(t, f))
 	for after, want := range map[time.Duration]string{
-		-time.Hour:        "one\ntwo\nthree\nfour\n",
-		0:                 "one\ntwo\nthree\nfour\n",
-		1:                 "two\nthree\nfour\n",
-		time.Minute:       "two\nthree\nfour\n",
-		time.Minute + 1:   "four\n",
-		2 * time.Minute:   "four\n",
-		2*time.Minute + 1: "",
+		-time.Hour:                  "one\ntwo\nthree\nfour\n",
+		0:                           "one\ntwo\nthree\nfour\n",
+		time.Second - 1:             "one\ntwo\nthree\nfour\n", // perhaps: it may have been stored in that second
+		time.Second:                 "two\nthree\nfour\n",
+		time.Minute:                 "two\nthree\nfour\n",
+		time.Minute + time.Second:   "four\n",
+		2 * time.Minute:             "four\n",
+		2*time.Minute + time.Second: "",
 	} {
 		begin, err := s.Since(t.Context(), aLog, at.Add(after))
 		if err != nil {

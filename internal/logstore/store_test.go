@@ -18,15 +18,18 @@ import (
 // given to another replica, or interrupted by a failing bucket.
 func TestALogIsWhatWasWrittenWhateverHappens(t *testing.T) {
 	for name, open := range buckets(t) {
-		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(20) {
-				random := rand.New(rand.NewPCG(seed, 1))
-				bucket := open(t)
-				log := Log{Namespace: "d-shop", Pod: "p", UID: fmt.Sprintf("uid-%d", seed)}
-				content := text(random, random.IntN(400_000))
-				write(t, random, bucket, log, content)
-			}
-		})
+		t.Run(name, func(t *testing.T) { whatHappens(t, open, 20) })
+	}
+}
+
+func whatHappens(t *testing.T, open opener, seeds uint64) {
+	t.Helper()
+	for seed := range seeds {
+		random := rand.New(rand.NewPCG(seed, 1))
+		bucket := open(t)
+		log := Log{Namespace: "d-shop", Pod: "p", UID: fmt.Sprintf("uid-%d", seed)}
+		content := text(random, random.IntN(400_000))
+		write(t, random, bucket, log, content)
 	}
 }
 
@@ -93,26 +96,34 @@ func write(t *testing.T, random *rand.Rand, bucket *Bucket, log Log, content []b
 // The answer to a write may get lost in any way: the bytes are there, and are passed over when they come again.
 func TestAWriteThatComesAgainChangesNothing(t *testing.T) {
 	for name, open := range buckets(t) {
-		t.Run(name, func(t *testing.T) {
-			bucket := open(t)
-			s, _ := newTestStore(bucket)
-			for range 3 {
-				if got, want := appendText(t, s, 0, "one\ntwo\n", true), (contract.LogState{Bytes: 8, Complete: true}); got != want {
-					t.Fatalf("the state is %+v, not %+v", got, want)
-				}
-			}
-			if got := keys(t, bucket); len(got) != 2 {
-				t.Errorf("%d objects are stored: %q", len(got), got)
-			}
-			if got := stored(t, s); got != "one\ntwo\n" {
-				t.Errorf("%q is stored", got)
-			}
-		})
+		t.Run(name, func(t *testing.T) { comesAgain(t, open) })
+	}
+}
+
+func comesAgain(t *testing.T, open opener) {
+	t.Helper()
+	bucket := open(t)
+	s, _ := newTestStore(bucket)
+	for range 3 {
+		if got, want := appendText(t, s, 0, "one\ntwo\n", true), (contract.LogState{Bytes: 8, Complete: true}); got != want {
+			t.Fatalf("the state is %+v, not %+v", got, want)
+		}
+	}
+	if got := keys(t, bucket); len(got) != 2 {
+		t.Errorf("%d objects are stored: %q", len(got), got)
+	}
+	if got := stored(t, s); got != "one\ntwo\n" {
+		t.Errorf("%q is stored", got)
 	}
 }
 
 func TestWhatDoesNotFitIsRefusedWithTheState(t *testing.T) {
-	s, _ := newTestStore(aFolder(t))
+	doesNotFit(t, aFolder)
+}
+
+func doesNotFit(t *testing.T, open opener) {
+	t.Helper()
+	s, _ := newTestStore(open(t))
 	appendText(t, s, 0, "12345", false)
 	for name, test := range map[string]struct {
 		offset   int64
@@ -159,7 +170,12 @@ func TestALogHasSoManyBytesAtMost(t *testing.T) {
 }
 
 func TestWhatTricklesInMakesFewObjects(t *testing.T) {
-	bucket := aFolder(t)
+	tricklesIn(t, aFolder)
+}
+
+func tricklesIn(t *testing.T, open opener) {
+	t.Helper()
+	bucket := open(t)
 	s, clock := newTestStore(bucket)
 	var want strings.Builder
 	for second := range 120 {
@@ -176,9 +192,28 @@ func TestWhatTricklesInMakesFewObjects(t *testing.T) {
 	}
 }
 
+func TestAnObjectIsWrittenOnceASecond(t *testing.T) {
+	bucket := aFolder(t)
+	s, clock := newTestStore(bucket)
+	for i, want := range []int{1, 2, 2, 3} {
+		appendText(t, s, int64(i), "x", false)
+		if got := len(keys(t, bucket)); got != want {
+			t.Errorf("%d objects are stored after %d writes, not %d", got, i+1, want)
+		}
+		if i == 1 {
+			clock.Step(growEvery)
+		}
+	}
+}
+
 // A process does not touch an object whose last write it does not know the end of, nor one of another process.
 func TestAnObjectGrowsInOneProcessAlone(t *testing.T) {
-	bucket := aFolder(t)
+	growsAlone(t, aFolder)
+}
+
+func growsAlone(t *testing.T, open opener) {
+	t.Helper()
+	bucket := open(t)
 	one, clock := newTestStore(bucket)
 	other := NewStore(bucket, clock, Limits{LogBytes: 1 << 30})
 	appendText(t, one, 0, "a", false)
@@ -223,7 +258,12 @@ func TestAWriteWaitsForTheOneBefore(t *testing.T) {
 }
 
 func TestAFailedWriteLeavesNothing(t *testing.T) {
-	bucket := aFolder(t)
+	fails(t, aFolder)
+}
+
+func fails(t *testing.T, open opener) {
+	t.Helper()
+	bucket := open(t)
 	s, _ := newTestStore(bucket)
 	for _, body := range []io.Reader{broken(nil), broken([]byte("x")), broken(make([]byte, 1<<20))} {
 		var from *SourceError

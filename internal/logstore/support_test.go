@@ -22,10 +22,13 @@ var aLog = Log{Namespace: "d-shop", Pod: "build-1-test-0a1b2c3d-1-0", UID: "8b1e
 // at is when the tests' clock begins.
 var at = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// buckets are those that each test of the store is done with.
-func buckets(t *testing.T) map[string]func(*testing.T) *Bucket {
+// opener opens an empty bucket.
+type opener = func(*testing.T) *Bucket
+
+// buckets are those that each test of the store is done with. Those of real servers are in server_test.go.
+func buckets(t *testing.T) map[string]opener {
 	t.Helper()
-	return map[string]func(*testing.T) *Bucket{
+	return map[string]opener{
 		"in memory": func(t *testing.T) *Bucket {
 			t.Helper()
 			return closed(t, &Bucket{Bucket: memblob.OpenBucket(nil)})

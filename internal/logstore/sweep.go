@@ -2,7 +2,10 @@ package logstore
 
 import (
 	"context"
+	"errors"
+	"iter"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -69,82 +72,119 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 
 // namespace looks through the logs of a namespace. It counts what it has unless that cannot be listed.
 func (s *Sweeper) namespace(ctx context.Context, namespace string) error {
-	before, listed := s.Store.budget.of(namespace), int64(0)
+	before := s.Store.budget.of(namespace)
+	var listed, freed int64
 	var first error
-	for pod, err := range s.Store.bucket.list(ctx, namespace+"/", "/") {
-		if err != nil {
-			return err
-		}
-		if !pod.IsDir {
-			continue
-		}
-		newest, bytes, err := s.look(ctx, pod.Key)
-		if err != nil {
-			return err
-		}
-		listed += bytes
-		if err := s.clean(ctx, namespace, pod.Key, newest); first == nil {
+	var log found
+	judge := func() {
+		n, err := s.judge(ctx, log)
+		freed += n
+		if first == nil {
 			first = err
 		}
 	}
-	// What was stored meanwhile counts, whether it was listed or not: the next sweep knows. What was removed is taken off already.
-	s.Store.budget.add(namespace, listed-before)
+	for o, err := range s.objects(ctx, namespace) {
+		if err != nil {
+			s.Store.budget.add(namespace, -freed)
+			return errors.Join(first, err) // of the last log not all is known
+		}
+		listed += o.size + objectCost
+		if o.uid == "" {
+			continue // no log's
+		}
+		if folder := path.Dir(o.key); folder != log.folder {
+			judge()
+			log = found{folder: folder}
+		}
+		log.add(o)
+	}
+	judge()
+	// What was stored meanwhile counts, whether it was listed or not: the next sweep knows.
+	s.Store.budget.add(namespace, listed-freed-before)
 	return first
 }
 
-// look returns when the newest byte came to each log of a Pod's name, by UID, and what all their objects count.
-func (s *Sweeper) look(ctx context.Context, prefix string) (newest map[string]time.Time, bytes int64, err error) {
-	newest = map[string]time.Time{} // of one name there are few
-	for o, err := range s.Store.bucket.objects(ctx, prefix) {
-		if err != nil {
-			return nil, 0, err
-		}
-		bytes += o.size + objectCost
-		if o.uid != "" && o.stored.After(newest[o.uid]) {
-			newest[o.uid] = o.stored
+// objects yields what is in a namespace, one log after the other: by one list, since each costs; of a folder by one for each Pod's name, since
+// each page of a long list of files begins with the first of them.
+func (s *Sweeper) objects(ctx context.Context, namespace string) iter.Seq2[object, error] {
+	bucket := s.Store.bucket
+	if bucket.dir == "" {
+		return bucket.objects(ctx, namespace+"/")
+	}
+	return func(yield func(object, error) bool) {
+		for pod, err := range bucket.list(ctx, namespace+"/", "/") {
+			if err != nil {
+				yield(object{}, err)
+				return
+			}
+			if !pod.IsDir {
+				continue
+			}
+			for o, err := range bucket.objects(ctx, pod.Key) {
+				if !yield(o, err) {
+					return
+				}
+			}
 		}
 	}
-	return newest, bytes, nil
 }
 
-// clean removes what is old of the logs of a Pod's name.
-func (s *Sweeper) clean(ctx context.Context, namespace, prefix string, newest map[string]time.Time) error {
+// found is what the objects of one log tell.
+type found struct {
+	folder string // that their keys are in
+	newest time.Time
+	stray  time.Time // the oldest stray's; zero: there is none
+}
+
+func (f *found) add(o object) {
+	if o.stored.After(f.newest) {
+		f.newest = o.stored
+	}
+	if o.kind == stray && (f.stray.IsZero() || o.stored.Before(f.stray)) {
+		f.stray = o.stored
+	}
+}
+
+// judge removes a log that is old, or what is astray in it, and returns what that counted.
+func (s *Sweeper) judge(ctx context.Context, log found) (freed int64, err error) {
+	if log.folder == "" {
+		return 0, nil
+	}
 	now := s.Store.clock.Now()
-	for uid, last := range newest {
-		age := now.Sub(last)
-		old := s.Keep > 0 && age > s.Keep
-		removed, err := s.remove(ctx, namespace, prefix+uid+"/", func(o object) bool {
-			return (old && now.Sub(o.stored) > s.Keep) || (o.kind == stray && now.Sub(o.stored) > strayAge)
-		})
-		if err != nil {
-			return err
-		}
-		if old && removed > 0 {
-			s.Metrics.deleted.Inc()
-			s.Store.bucket.prune(prefix + uid)
-			s.Log.V(1).Info("a log was removed", "log", prefix+uid, "age", age.String())
-		}
+	age := now.Sub(log.newest)
+	old := s.Keep > 0 && age > s.Keep
+	if !old && (log.stray.IsZero() || now.Sub(log.stray) <= strayAge) {
+		return 0, nil
 	}
-	return nil
+	freed, err = s.remove(ctx, log.folder+"/", func(o object) bool {
+		return (old && now.Sub(o.stored) > s.Keep) || (o.kind == stray && now.Sub(o.stored) > strayAge)
+	})
+	if err != nil {
+		return freed, err
+	}
+	if old && freed > 0 {
+		s.Metrics.deleted.Inc()
+		s.Store.bucket.prune(log.folder)
+		s.Log.V(1).Info("a log was removed", "log", log.folder, "age", age.String())
+	}
+	return freed, nil
 }
 
-// remove deletes the objects below a prefix that are chosen.
-func (s *Sweeper) remove(ctx context.Context, namespace, prefix string, chosen func(object) bool) (int, error) {
-	removed := 0
+// remove deletes the objects below a prefix that are chosen, and returns what they counted.
+func (s *Sweeper) remove(ctx context.Context, prefix string, chosen func(object) bool) (freed int64, err error) {
 	for o, err := range s.Store.bucket.objects(ctx, prefix) {
 		if err != nil {
-			return removed, err
+			return freed, err
 		}
 		if !chosen(o) {
 			continue
 		}
 		if err := s.Store.bucket.remove(ctx, o.key); err != nil {
-			return removed, err
+			return freed, err
 		}
-		s.Store.budget.add(namespace, -(o.size + objectCost))
-		removed++
+		freed += o.size + objectCost
 	}
-	return removed, nil
+	return freed, nil
 }
 
 // prune removes the folders of a file:// bucket that nothing is in any more, from one of a log upwards.

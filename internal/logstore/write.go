@@ -16,6 +16,8 @@ const (
 	// then thousands of objects, not a hundred thousand.
 	growBelow = 256 << 10
 	growFor   = 10 * time.Second
+	// growEvery is how often an object may be written: GCS refuses more.
+	growEvery = time.Second
 	// lockTimeout is how long a write waits for another one of the same log.
 	lockTimeout = 15 * time.Second
 )
@@ -121,7 +123,7 @@ func (w *Writer) put(ctx context.Context, from io.Reader) error {
 	now := w.store.clock.Now()
 	t := w.tail
 	w.known, w.tail = false, tail{} // until it is clear how this ends
-	if t.key != "" && t.size < growBelow && now.Sub(t.since) < growFor {
+	if t.key != "" && t.size < growBelow && now.Sub(t.since) < growFor && now.Sub(t.written) >= growEvery {
 		before, err := w.read(ctx, t)
 		if err != nil {
 			return err
@@ -137,14 +139,14 @@ func (w *Writer) put(ctx context.Context, from io.Reader) error {
 	if t.size == 0 {
 		w.store.budget.add(w.log.Namespace, objectCost)
 	}
-	t.size = n
+	t.size, t.written = n, w.store.clock.Now()
 	w.known, w.tail, w.state.Bytes = true, t, t.offset+n
 	return nil
 }
 
 // read returns all of a tail.
 func (w *Writer) read(ctx context.Context, t tail) ([]byte, error) {
-	r, err := w.store.bucket.NewRangeReader(ctx, t.key, 0, t.size, nil)
+	r, err := w.store.bucket.open(ctx, t.key, 0, t.size)
 	if err != nil {
 		return nil, err
 	}

@@ -74,6 +74,7 @@ func TestWhatNeverRanHasNoLog(t *testing.T) {
 	unstarted := terminated(128, "no such file")
 	unstarted.Terminated.Reason = "StartError"
 	eachShipper(t, func(t *testing.T, delivery v1alpha1.AgentDelivery, _ string) {
+		t.Helper()
 		p, pod := shipping(t, delivery)
 		told := reported(contract.Report{Class: contract.ClassInfra, Reason: contract.ReasonTerminated, Message: "told to stop", ExitCode: contract.ExitTerminated})
 		for why, build := range map[string]corev1.ContainerState{"it could not be started": unstarted, "it was told to stop before": told} {
@@ -121,6 +122,7 @@ func TestAVerdictDoesNotWaitForTheLog(t *testing.T) {
 }
 
 func verdictDoesNotWait(t *testing.T, delivery v1alpha1.AgentDelivery, _ string) {
+	t.Helper()
 	for name, build := range map[string]corev1.ContainerState{"a success": succeeded, "a failure": failed, "a build without a report": terminated(137, "")} {
 		t.Run(name, func(t *testing.T) {
 			p, pod := shipping(t, delivery)
@@ -140,6 +142,7 @@ func TestWhatBecameOfALog(t *testing.T) {
 }
 
 func whatBecameOfALog(t *testing.T, delivery v1alpha1.AgentDelivery, name string) {
+	t.Helper()
 	killed := terminated(137, "")
 	if name == contract.CheckoutContainer {
 		killed = unheard
