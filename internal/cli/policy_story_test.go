@@ -46,7 +46,7 @@ func TestATenantsBuildersAreHeldByAPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	world := except(&policy)
-	if !slices.Equal(world[:2], []string{"10.244.0.0/16", "10.0.0.0/24"}) || len(world) != 4 || !strings.HasSuffix(world[2], "/32") {
+	if !slices.Equal(world[:2], []string{"10.244.0.0/16", "10.0.0.0/24"}) || len(world) != 7 || !strings.HasSuffix(world[2], "/32") {
 		t.Errorf("the world is all but %v", world)
 	}
 	var dns []string

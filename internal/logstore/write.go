@@ -63,8 +63,8 @@ func (w *Writer) Append(ctx context.Context, offset int64, body io.Reader, compl
 			"offset %d leaves a gap, as %d bytes are stored: go on from there", offset, w.state.Bytes)}
 	}
 	granted := &admission{budget: w.store.budget, namespace: w.log.Namespace, room: w.store.limits.LogBytes - w.state.Bytes}
-	if complete {
-		granted.beyond = contract.MaxLastWords
+	if complete { // once: who is cut off before the log is complete has had them
+		granted.beyond = min(contract.MaxLastWords, max(0, granted.room+contract.MaxLastWords))
 	}
 	size, err := w.extend(ctx, offset, body, granted)
 	if err != nil {
@@ -75,7 +75,7 @@ func (w *Writer) Append(ctx context.Context, offset int64, body io.Reader, compl
 			"the log ends before what is stored of it, with %d bytes instead of %d: go on from there", size, w.state.Bytes)}
 	}
 	if complete && !w.state.Complete {
-		if err := w.finish(ctx); err != nil {
+		if err := w.finish(context.WithoutCancel(ctx)); err != nil { // of who has gone, too: the last words come once
 			return w.state, err
 		}
 	}
