@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -111,8 +112,12 @@ func others(ctx context.Context, live client.Reader, namespace string) string {
 	return "it has " + strings.Join(names, ", ")
 }
 
-// Explain says what was tried when an error came up, and what to do where Katkit is not installed.
+// Explain says what was tried when an error came up, and what to do where Katkit is not installed, or a right is missing for its kinds.
 func Explain(err error, tried string) error {
+	// Admission and quotas forbid as well.
+	if apierrors.IsForbidden(err) && strings.Contains(err.Error(), "in API group "+strconv.Quote(v1alpha1.GroupVersion.Group)) {
+		return fmt.Errorf("%s: %w.\nKubernetes' roles of the namespace have such rights: view reads, edit starts and ends runs, admin links and approves", tried, err)
+	}
 	if meta.IsNoMatchError(err) {
 		return fmt.Errorf("%s: the cluster does not know Katkit's kinds: Katkit is not installed there, or --context names another cluster (%w)", tried, err)
 	}
