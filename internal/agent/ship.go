@@ -103,7 +103,7 @@ type shipper struct {
 func (s *shipper) run(told context.Context) contract.LogReport {
 	looks := time.NewTicker(s.pace.look)
 	defer looks.Stop()
-	for ; ; <-looks.C {
+	for over := s.log.over; ; over = awaitLook(looks.C, over) {
 		for more := true; more; {
 			s.log.scan()
 			s.hurry(told, time.Now())
@@ -124,6 +124,16 @@ func (s *shipper) run(told context.Context) contract.LogReport {
 		case !s.deadline.IsZero() && time.Now().After(s.deadline):
 			return s.giveUp("there is no more time to bring the log to the store")
 		}
+	}
+}
+
+// awaitLook waits until it is time to look again: now and then, and when the log is over. It returns what to wait for then.
+func awaitLook(looks <-chan time.Time, over chan struct{}) chan struct{} {
+	select {
+	case <-looks:
+		return over
+	case <-over:
+		return nil // once
 	}
 }
 

@@ -31,8 +31,9 @@ type unsent struct {
 	start  int64    // of the first piece
 	next   int      // number of the next file to open
 
-	begun bool // there is, or was, somebody who writes
-	ended bool // nothing is written any more
+	begun bool          // there is, or was, somebody who writes
+	ended bool          // nothing is written any more
+	over  chan struct{} // closed when the lock is free; only who has begun can be waited for
 
 	missing string // what is not in it since something removed it; "" where all is
 }
@@ -43,7 +44,7 @@ func openUnsent(dir string) (unsent, error) {
 	if err != nil {
 		return unsent{}, fmt.Errorf("the builder's copy of the log cannot be read: %w", err)
 	}
-	return unsent{dir: dir, folder: folder}, nil
+	return unsent{dir: dir, folder: folder, over: make(chan struct{})}, nil
 }
 
 // piece is a file of the spool, or a line of the shipper's own in the place of what is not there.
@@ -72,9 +73,26 @@ func (u *unsent) writerGone() bool {
 	if !u.begun {
 		_, _ = u.folder.Seek(0, io.SeekStart)
 		names, _ := u.folder.Readdirnames(1)
-		u.begun = len(names) > 0 // and so the lock was taken before this looks at it
+		if u.begun = len(names) > 0; u.begun { // and so the lock was taken before this looks at it
+			go u.awaitEnd()
+		}
 	}
 	return u.begun && unix.Flock(int(u.folder.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil
+}
+
+// awaitEnd waits for the lock, so that the end of the log is seen when it comes. Where that fails there are still the looks now and then.
+func (u *unsent) awaitEnd() {
+	folder, err := os.Open(u.dir)
+	if err != nil {
+		return
+	}
+	defer func() { _ = folder.Close() }()
+	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+		err = unix.Flock(int(folder.Fd()), unix.LOCK_SH)
+	}
+	if err == nil {
+		close(u.over)
+	}
 }
 
 // sayEnd tells of what is missing at the end of the log, once nothing is written any more.
