@@ -5,7 +5,6 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -96,9 +95,5 @@ func checkPods(ctx context.Context, run *v1alpha1.CIRun, phases map[string]v1alp
 	if !run.Status.State.Terminal() {
 		return
 	}
-	Eventually(func(ctx context.Context) ([]corev1.Pod, error) {
-		var pods corev1.PodList
-		err := suite.Client.List(ctx, &pods, client.InNamespace(run.Namespace), client.MatchingLabels{v1alpha1.LabelRunUID: string(run.UID)})
-		return pods.Items, err
-	}).WithContext(ctx).Should(BeEmpty(), "builder Pods of run %s, which has ended", run.Name)
+	awaitNoPods(ctx, run)
 }

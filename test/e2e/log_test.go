@@ -84,11 +84,7 @@ var _ = Describe("A ci.sh that empties the folder of its log", func() {
 			"ci.sh":    script("rm -rf "+contract.SpoolDir+"/*", "echo built"),
 			configFile: workflow(build),
 		})))
-		Eventually(func(g Gomega, ctx context.Context) {
-			var pods corev1.PodList
-			g.Expect(suite.Client.List(ctx, &pods, client.InNamespace(run.Namespace), client.MatchingLabels{v1alpha1.LabelRunUID: string(run.UID)})).To(Succeed())
-			g.Expect(pods.Items).To(BeEmpty())
-		}).WithContext(ctx).Should(Succeed())
+		awaitNoPods(ctx, run)
 		stored := phasesOf(ctx, run)["BUILD"].Status.Attempts[0].Replicas[0].Log.Stored
 		Expect(stored).To(Or( // whether its files were opened before they were removed is chance
 			HaveValue(Equal(v1alpha1.StoredLog{State: v1alpha1.StoredLogComplete, Bytes: int64(len("built\n"))})),

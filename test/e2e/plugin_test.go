@@ -23,7 +23,7 @@ import (
 // plugin runs kubectl-katkit, as it was built for this suite, in the tenant. It returns what it printed and its exit code.
 func (t *tenant) plugin(ctx context.Context, args ...string) (output string, code int) {
 	GinkgoHelper()
-	command := exec.CommandContext(ctx, filepath.Join("..", "..", "bin", "kubectl-katkit"), append(args, "-n", t.namespace)...)
+	command := exec.CommandContext(ctx, pluginPath, append(args, "-n", t.namespace)...)
 	out, err := command.CombinedOutput()
 	if exit, ended := errors.AsType[*exec.ExitError](err); ended {
 		return string(out), exit.ExitCode()
@@ -131,7 +131,7 @@ var _ = Describe("The plugin", func() {
 		By("following the logs of a run that has not begun")
 		printed, code := t.plugin(ctx, "run", link, "--name", "logged")
 		Expect(code).To(Equal(0), printed)
-		command := exec.CommandContext(ctx, filepath.Join("..", "..", "bin", "kubectl-katkit"), "logs", "logged", "-f", "-n", t.namespace)
+		command := exec.CommandContext(ctx, pluginPath, "logs", "logged", "-f", "-n", t.namespace)
 		live, said := gbytes.NewBuffer(), gbytes.NewBuffer()
 		command.Stdout, command.Stderr = live, said
 		Expect(command.Start()).To(Succeed())
@@ -146,7 +146,7 @@ var _ = Describe("The plugin", func() {
 			err := suite.Client.List(ctx, &pods, client.InNamespace(t.namespace), client.MatchingLabels{v1alpha1.LabelRun: "logged"})
 			return pods.Items, err
 		}).Should(BeEmpty(), "builder Pods go with the run")
-		afterwards, err := exec.CommandContext(ctx, filepath.Join("..", "..", "bin", "kubectl-katkit"), "logs", "logged", "BUILD", "-n", t.namespace).Output()
+		afterwards, err := exec.CommandContext(ctx, pluginPath, "logs", "logged", "BUILD", "-n", t.namespace).Output()
 		Expect(err).NotTo(HaveOccurred())
 		// A kubelet ends the last line, which ci.sh did not.
 		Expect(strings.TrimSuffix(string(afterwards), "\n")).To(Equal(strings.TrimSuffix(string(live.Contents()), "\n")))

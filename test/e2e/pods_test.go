@@ -1,15 +1,18 @@
 package e2e
 
 import (
+	"context"
 	"slices"
 	"sync"
 
+	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 )
@@ -76,4 +79,14 @@ func (r *podRecorder) ofRun(run *v1alpha1.CIRun) []*corev1.Pod {
 // in returns the builder Pods that were ever made in a namespace.
 func (r *podRecorder) in(namespace string) []*corev1.Pod {
 	return r.of(func(pod *corev1.Pod) bool { return pod.Namespace == namespace })
+}
+
+// awaitNoPods waits until the builder Pods of a run, which has ended, are gone.
+func awaitNoPods(ctx context.Context, run *v1alpha1.CIRun) {
+	GinkgoHelper()
+	Eventually(func(ctx context.Context) ([]corev1.Pod, error) {
+		var pods corev1.PodList
+		err := suite.Client.List(ctx, &pods, client.InNamespace(run.Namespace), client.MatchingLabels{v1alpha1.LabelRunUID: string(run.UID)})
+		return pods.Items, err
+	}).WithContext(ctx).Should(BeEmpty(), "builder Pods of run %s, which has ended", run.Name)
 }

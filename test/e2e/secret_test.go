@@ -75,7 +75,13 @@ var _ = Describe("A link with variables from Secrets and ConfigMaps", func() {
 			fmt.Fprintf(&lines, "%d: *** ***\n", i+1)
 		}
 		expectLog(ctx, phases["LONG"], lines.String())
-	})
+
+		logStoreURL(ctx)
+		v := t.viewer(ctx)
+		awaitNoPods(ctx, run)
+		Expect(v.shows(ctx, run.Name, "SHORT")).To(Equal(logOf(ctx, phases["SHORT"])), "in the log store, too")
+		Expect(v.shows(ctx, run.Name, "LONG")).To(Equal(lines.String()))
+	}, SpecTimeout(patience))
 
 	It("leaves no value of a Secret in outputs", func(ctx SpecContext) {
 		t := newTenantWithSecrets(ctx)

@@ -26,8 +26,14 @@ type tenant struct {
 func newTenant(ctx context.Context, env string) *tenant {
 	t := &tenant{namespace: newNamespaceName(), services: map[string]baseline{}}
 	Expect(suite.Tenant(ctx, t.namespace, env)).To(Succeed())
-	mark(ctx, t.namespace)
+	t.adopt(ctx)
 	t.setToken(ctx, suite.token)
+	return t
+}
+
+// adopt makes a tenant that is there one of this spec, as newTenant says.
+func (t *tenant) adopt(ctx context.Context) {
+	mark(ctx, t.namespace)
 	// In reverse: what comes last here is done first.
 	DeferCleanup(func(ctx SpecContext) { Expect(deleteNamespace(ctx, t.namespace)).To(Succeed()) })
 	DeferCleanup(func(ctx SpecContext) {
@@ -40,7 +46,6 @@ func newTenant(ctx context.Context, env string) *tenant {
 			t.checkInvariants(ctx)
 		}
 	})
-	return t
 }
 
 // setToken changes the token that the tenant's links use.
