@@ -20,13 +20,13 @@ import (
 )
 
 var _ = Describe("A checkout", func() {
-	It("brings history, submodules and large files where the phase asks for them", func(ctx SpecContext) {
+	It("brings exactly its commit, which need not be a branch's, and history, submodules and large files where the phase asks for them", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
 		lib := newUnreleased(ctx, map[string]string{"version": "wanted"})
 		wanted := lib.sha
 		lib.commit(ctx, fakegithub.Commit{Message: "newer", Files: fakegithub.Texts(map[string]string{"version": "newer"})})
 		files := fakegithub.Texts(map[string]string{
-			"ci.sh": script(`echo "$PHASE: $(git rev-list --count HEAD) commits, lib $(cat lib/version 2>/dev/null || echo none), $(head -c 7 large.bin)"`),
+			"ci.sh": script(`echo "$PHASE at $(git rev-parse HEAD): $(git rev-list --count HEAD) commits, lib $(cat lib/version 2>/dev/null || echo none), $(head -c 7 large.bin)"`),
 			configFile: workflow(phase{Name: "PLAIN", PhaseType: 4},
 				phase{Name: "MORE", PhaseType: 4, BuildParams: "KATKIT_FETCH_DEPTH=2, KATKIT_SUBMODULES=true, KATKIT_LFS=true"},
 				phase{Name: "ALL", PhaseType: 4, BuildParams: "KATKIT_FETCH_DEPTH=0, KATKIT_SUBMODULES=recursive"}),
@@ -38,13 +38,20 @@ var _ = Describe("A checkout", func() {
 			"large.bin": {Content: []byte("content"), Large: true},
 		})
 		r := newRepositoryOf(ctx, files)
-		for range 2 {
-			r.commit(ctx, fakegithub.Commit{Message: "again"})
+		before := r.commit(ctx, fakegithub.Commit{Message: "again"})
+		r.commit(ctx, fakegithub.Commit{Message: "again"})
+		link := t.link(ctx, r)
+		newest, older := t.run(ctx, link, r.sha), t.run(ctx, link, before)
+		for _, c := range []struct {
+			run     *v1alpha1.CIRun
+			sha     string
+			commits int
+		}{{newest, r.sha, 3}, {older, before, 2}} {
+			phases := phasesOf(ctx, succeeded(ctx, c.run))
+			Expect(logOf(ctx, phases["PLAIN"])).To(Equal("PLAIN at " + c.sha + ": 1 commits, lib none, version\n"))
+			Expect(logOf(ctx, phases["MORE"])).To(Equal("MORE at " + c.sha + ": 2 commits, lib wanted, content\n"))
+			Expect(logOf(ctx, phases["ALL"])).To(Equal(fmt.Sprintf("ALL at %s: %d commits, lib wanted, version\n", c.sha, c.commits)))
 		}
-		phases := phasesOf(ctx, succeeded(ctx, t.runOf(ctx, r)))
-		Expect(logOf(ctx, phases["PLAIN"])).To(Equal("PLAIN: 1 commits, lib none, version\n"))
-		Expect(logOf(ctx, phases["MORE"])).To(Equal("MORE: 2 commits, lib wanted, content\n"))
-		Expect(logOf(ctx, phases["ALL"])).To(Equal("ALL: 3 commits, lib wanted, version\n"))
 	})
 })
 
