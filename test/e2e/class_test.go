@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -11,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
@@ -46,6 +48,42 @@ func builderHosts(ctx context.Context) []string {
 		names = append(names, node.Name)
 	}
 	return names
+}
+
+// otherHost is the name of a host that anybody may use, and is of no fleet.
+func otherHost(ctx context.Context) string {
+	GinkgoHelper()
+	var nodes corev1.NodeList
+	Expect(suite.Client.List(ctx, &nodes)).To(Succeed())
+	i := slices.IndexFunc(nodes.Items, func(node corev1.Node) bool {
+		return node.Labels[fleetLabel] == "" && len(node.Spec.Taints) == 0 && !node.Spec.Unschedulable
+	})
+	if i < 0 {
+		Skip("no node is without a taint")
+	}
+	return nodes.Items[i].Name
+}
+
+// tagHost gives a host a tag until the spec has ended, and returns it.
+func tagHost(ctx context.Context, name string) string {
+	GinkgoHelper()
+	tag := strings.ReplaceAll(suite.name("host"), "/", "-")
+	node := &corev1.Node{}
+	Expect(suite.Client.Get(ctx, client.ObjectKey{Name: name}, node)).To(Succeed())
+	label := func(ctx context.Context, value any) error {
+		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]any{v1alpha1.LabelAllocationTag: value}}})
+		if err != nil {
+			return err
+		}
+		return suite.Client.Patch(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}, client.RawPatch(types.MergePatchType, patch))
+	}
+	var before any // nothing: the label is removed
+	if value, tagged := node.Labels[v1alpha1.LabelAllocationTag]; tagged {
+		before = value
+	}
+	DeferCleanup(func(ctx SpecContext) { Expect(label(ctx, before)).To(Succeed()) })
+	Expect(label(ctx, tag)).To(Succeed())
+	return tag
 }
 
 // onBuilderHosts selects the builder fleet, whose taint keeps others away.
@@ -87,14 +125,52 @@ var _ = Describe("Builder Pods", func() {
 			own := onBuilderHosts()
 			d.Spec.Template.Spec.NodeSelector, d.Spec.Template.Spec.Tolerations = own.NodeSelector, own.Tolerations
 		})
-		config, err := json.Marshal([]map[string]any{{"EnvName": "default", "LocalFleet": "true", "WorkFlow": []phase{build}}})
-		Expect(err).NotTo(HaveOccurred())
 		run := succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{
-			"ci.sh": script("true"), configFile: string(config), descriptionFile: description("web"),
+			"ci.sh": script("true"), configFile: localFleet(build), descriptionFile: description("web"),
 		})))
 		Expect(hostsOf(run)).To(HaveEach(BeElementOf(hosts)))
 		Expect(run.Status.Warnings).To(BeEmpty())
 	})
+
+	It("run on the tenant's own hosts that their class names, when katkitconfig.js or the link asks for those, and only then", func(ctx SpecContext) {
+		hosts := builderHosts(ctx)
+		t := newTenant(ctx, "DEV")
+		inClass := newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.TenantFleet = new(onBuilderHosts()) })
+		runOf := func(config string, changes ...func(*v1alpha1.TenantRepoLinkSpec)) *v1alpha1.CIRun {
+			r := newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: config})
+			return t.runOf(ctx, r, append(changes, inClass)...)
+		}
+		asked := []*v1alpha1.CIRun{
+			runOf(localFleet(build)),
+			runOf(workflow(build), func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.Fleet = v1alpha1.FleetTenant }),
+		}
+		other := runOf(workflow(build))
+		for _, run := range asked {
+			run = succeeded(ctx, run)
+			Expect(hostsOf(run)).To(HaveEach(BeElementOf(hosts)))
+			Expect(run.Status.Warnings).To(BeEmpty())
+		}
+		Expect(hostsOf(succeeded(ctx, other))).NotTo(ContainElement(BeElementOf(hosts)))
+	}, SpecTimeout(patience))
+
+	It("run on the host that has their phase's tag", func(ctx SpecContext) {
+		there := builderHosts(ctx)[0]
+		here := otherHost(ctx)
+		t := newTenant(ctx, "DEV")
+		onEither := newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.Scheduling.Tolerations = onBuilderHosts().Tolerations })
+		phases := []phase{
+			{Name: "HERE", PhaseType: 4, Parallelism: 2, AllocationTags: tagHost(ctx, here)},
+			{Name: "THERE", PhaseType: 4, Parallelism: 2, AllocationTags: tagHost(ctx, there)},
+		}
+		run := succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(phases...)}), onEither))
+		hosts := map[string][]string{}
+		for _, pod := range suite.pods.ofRun(run) {
+			name := metav1.GetControllerOf(pod).Name
+			hosts[name] = append(hosts[name], pod.Spec.NodeName)
+		}
+		made := phasesOf(ctx, run)
+		Expect(hosts).To(Equal(map[string][]string{made["HERE"].Name: {here, here}, made["THERE"].Name: {there, there}}))
+	}, SpecTimeout(patience))
 
 	It("have no rights unless their class grants some, in a namespace that is held to the level baseline", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
