@@ -1,10 +1,17 @@
 package e2e
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -80,6 +87,17 @@ var _ = Describe("A builder image", func() {
 			"COPY --from="+suite.images.Agent+" /katkit-agent /katkit-agent")
 	})
 
+	It("that brings the agent of another version is told to be built anew, with the line to do it by", func(ctx SpecContext) {
+		image := agentOfAnotherVersion(ctx)
+		t := newTenant(ctx, "DEV")
+		r := newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(build)})
+		run := t.runOf(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.AgentInImage, link.Builder.Image = true, image })
+		phase := expectPhaseFailed(ctx, run, "BUILD", v1alpha1.FailureConfig, string(contract.ReasonAgentMismatch),
+			fmt.Sprintf("is of version %d", contract.Version+1), fmt.Sprintf("version %d is needed", contract.Version),
+			"COPY --from="+suite.images.Agent+" /katkit-agent /katkit-agent", "Dockerfile of "+image)
+		Expect(phase.Status.Attempts[0].Replicas[0].ExitCode).To(HaveValue(BeEquivalentTo(contract.ExitConfig)))
+	}, SpecTimeout(patience))
+
 	It("may be any that has its interpreter: without git, bash or the agent, of any user, with a root folder that is read-only", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
 		t.strictBuilders(ctx, 54321)
@@ -133,6 +151,39 @@ var _ = Describe("A builder image", func() {
 		expectPhaseFailed(ctx, runWith("no-such-claim"), "BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonCacheNotFound, "PersistentVolumeClaim "+t.namespace+"/no-such-claim")
 	})
 })
+
+// agentOfAnotherVersion makes an image of nothing but an agent, built of the source as it will be when the contract has changed, and returns
+// its name.
+func agentOfAnotherVersion(ctx context.Context) string {
+	GinkgoHelper()
+	const source = "internal/contract/pod.go"
+	line := func(version int) []byte { return fmt.Appendf(nil, "\nconst Version = %d\n", version) }
+	now, err := os.ReadFile(filepath.Join(suite.Root, source))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(bytes.Count(now, line(contract.Version))).To(Equal(1), source)
+	dir := GinkgoT().TempDir()
+	changed, overlay, binary := filepath.Join(dir, "pod.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "katkit-agent")
+	Expect(os.WriteFile(changed, bytes.Replace(now, line(contract.Version), line(contract.Version+1), 1), 0o600)).To(Succeed())
+	text, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(suite.Root, source): changed}})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(os.WriteFile(overlay, text, 0o600)).To(Succeed())
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-overlay", overlay, "-o", binary, "./cmd/agent")
+	command.Dir, command.Env = suite.Root, append(os.Environ(), "CGO_ENABLED=0")
+	printed, err := command.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(printed))
+	agent, err := os.ReadFile(binary)
+	Expect(err).NotTo(HaveOccurred())
+
+	var layer bytes.Buffer
+	files := tar.NewWriter(&layer)
+	Expect(files.WriteHeader(&tar.Header{Name: strings.TrimPrefix(contract.AgentBinary, "/"), Mode: 0o755, Size: int64(len(agent))})).To(Succeed())
+	_, err = files.Write(agent)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(files.Close()).To(Succeed())
+	image, err := suite.pushImage(ctx, suite.Registry.Pull+"/katkit/e2e-agent", layer.Bytes())
+	Expect(err).NotTo(HaveOccurred())
+	return image
+}
 
 // cache makes a claim of the tenant, on a volume that is a folder of the node, and returns its name.
 func (t *tenant) cache(ctx context.Context) string {
