@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -216,31 +215,12 @@ func (t *tenant) cache(ctx context.Context) string {
 // strictBuilders has the API server run the builds of a tenant as a user, with a root folder that is read-only, as a cluster's own policy may.
 func (t *tenant) strictBuilders(ctx context.Context, user int64) {
 	GinkgoHelper()
-	name := metav1.ObjectMeta{Name: t.namespace + "-strict"}
-	policy := &admissionregistrationv1.MutatingAdmissionPolicy{ObjectMeta: name, Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
-		FailurePolicy: new(admissionregistrationv1.Fail), ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
-		MatchConstraints: &admissionregistrationv1.MatchResources{
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: t.namespace}},
-			ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
-				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
-			}}},
+	t.mutatePods(ctx, mutation{
+		change: []admissionregistrationv1.Mutation{applying(fmt.Sprintf(
+			`Object{spec: Object.spec{containers: [Object.spec.containers{name: "build", securityContext: Object.spec.containers.securityContext{runAsUser: %d, readOnlyRootFilesystem: true}}]}}`, user))},
+		shows: func(pod *corev1.PodSpec) bool {
+			context := pod.Containers[0].SecurityContext
+			return context != nil && context.ReadOnlyRootFilesystem != nil
 		},
-		Mutations: []admissionregistrationv1.Mutation{{PatchType: admissionregistrationv1.PatchTypeApplyConfiguration,
-			ApplyConfiguration: &admissionregistrationv1.ApplyConfiguration{Expression: fmt.Sprintf(
-				`Object{spec: Object.spec{containers: [Object.spec.containers{name: "build", securityContext: Object.spec.containers.securityContext{runAsUser: %d, readOnlyRootFilesystem: true}}]}}`, user)}}},
-	}}
-	binding := &admissionregistrationv1.MutatingAdmissionPolicyBinding{ObjectMeta: name, Spec: admissionregistrationv1.MutatingAdmissionPolicyBindingSpec{PolicyName: name.Name}}
-	for _, object := range []client.Object{policy, binding} {
-		Expect(suite.Client.Create(ctx, object)).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) { Expect(suite.Client.Delete(ctx, object)).To(Succeed()) })
-	}
-	Eventually(func() error { // it counts from when the API server knows of it
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "strict"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "build", Image: "x"}}}}
-		err := suite.Client.Create(ctx, pod, client.DryRunAll)
-		if err == nil && (pod.Spec.Containers[0].SecurityContext == nil || pod.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem == nil) {
-			err = errors.New("the Pod is as it was")
-		}
-		return err
-	}, patience).Should(Succeed())
+	})
 }

@@ -10,13 +10,11 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
-	"katkit.dev/katkit/test/fakegithub"
 )
 
 // fleetLabel and builderFleet are label and taint of the hosts that are a builder fleet.
@@ -204,32 +202,6 @@ var _ = Describe("Builder Pods", func() {
 		hardened := awaitPhase(ctx, run, "HARDENED", v1alpha1.PhaseSucceeded)
 		Expect(logOf(ctx, hardened)).To(ContainSubstring("CapBnd:0000000000000000\nNoNewPrivs:1\nSeccomp:2\n65532\n"))
 	})
-
-	It("have the identity that their link names, and a fork's have none", func(ctx SpecContext) {
-		t := newTenant(ctx, "DEV")
-		t.tester(ctx)
-		const api = `https://kubernetes.default.svc/api/v1/namespaces/$(cat $dir/namespace)/configmaps/kube-root-ca.crt`
-		r := newRepository(ctx, map[string]string{
-			"ci.sh": script(
-				"dir=/var/run/secrets/kubernetes.io/serviceaccount",
-				"if [ ! -e $dir ]; then echo nobody; exit; fi",
-				`curl --silent --output /dev/null --write-out '%{http_code}\n' --cacert $dir/ca.crt -H "Authorization: Bearer $(cat $dir/token)" "`+api+`"`),
-			configFile: workflow(build),
-		})
-		link := t.link(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.ServiceAccountName = "tester" })
-		run := succeeded(ctx, t.run(ctx, link, r.sha))
-		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("200\n"))
-
-		fork := "stranger/" + strings.ReplaceAll(r.name, "/", "-")
-		Expect(suite.github.Fork(ctx, r.name, fork)).To(Succeed())
-		_, err := suite.github.Commit(ctx, fork, fakegithub.Commit{Branch: "mine", Message: "mine", Files: fakegithub.Texts(map[string]string{"README": "mine"})})
-		Expect(err).NotTo(HaveOccurred())
-		number, err := suite.github.OpenPullRequest(ctx, r.name, fakegithub.PullRequest{Title: "mine", Author: "stranger", Head: "mine", HeadRepository: fork, Base: "main"})
-		Expect(err).NotTo(HaveOccurred())
-		run = succeeded(ctx, t.run(ctx, link, "", func(s *v1alpha1.CIRunSpec) { s.Commit = v1alpha1.CommitSelector{PullRequest: int32(number)} }))
-		Expect(run.Status.Fork).To(BeTrue())
-		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("nobody\n"))
-	})
 })
 
 // enforce has the API server hold the tenant's Pods to a level of the Pod Security Standards.
@@ -238,18 +210,4 @@ func (t *tenant) enforce(ctx context.Context, level string) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: t.namespace}}
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"`+level+`"}}}`))
 	Expect(suite.Client.Patch(ctx, namespace, patch)).To(Succeed())
-}
-
-// tester is a ServiceAccount for ci.sh that may read the tenant's ConfigMaps.
-func (t *tenant) tester(ctx context.Context) {
-	GinkgoHelper()
-	meta := metav1.ObjectMeta{Namespace: t.namespace, Name: "tester", Annotations: map[string]string{v1alpha1.AnnotationBuilder: "true"}}
-	for _, object := range []client.Object{
-		&corev1.ServiceAccount{ObjectMeta: meta},
-		&rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get"}}}},
-		&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "tester"},
-			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: t.namespace, Name: "tester"}}},
-	} {
-		Expect(suite.Client.Create(ctx, object)).To(Succeed())
-	}
 }
