@@ -1,10 +1,16 @@
 package e2e
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -20,13 +26,13 @@ import (
 )
 
 var _ = Describe("A checkout", func() {
-	It("brings history, submodules and large files where the phase asks for them", func(ctx SpecContext) {
+	It("brings exactly its commit, which need not be a branch's, and history, submodules and large files where the phase asks for them", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
 		lib := newUnreleased(ctx, map[string]string{"version": "wanted"})
 		wanted := lib.sha
 		lib.commit(ctx, fakegithub.Commit{Message: "newer", Files: fakegithub.Texts(map[string]string{"version": "newer"})})
 		files := fakegithub.Texts(map[string]string{
-			"ci.sh": script(`echo "$PHASE: $(git rev-list --count HEAD) commits, lib $(cat lib/version 2>/dev/null || echo none), $(head -c 7 large.bin)"`),
+			"ci.sh": script(`echo "$PHASE at $(git rev-parse HEAD): $(git rev-list --count HEAD) commits, lib $(cat lib/version 2>/dev/null || echo none), $(head -c 7 large.bin)"`),
 			configFile: workflow(phase{Name: "PLAIN", PhaseType: 4},
 				phase{Name: "MORE", PhaseType: 4, BuildParams: "KATKIT_FETCH_DEPTH=2, KATKIT_SUBMODULES=true, KATKIT_LFS=true"},
 				phase{Name: "ALL", PhaseType: 4, BuildParams: "KATKIT_FETCH_DEPTH=0, KATKIT_SUBMODULES=recursive"}),
@@ -38,13 +44,20 @@ var _ = Describe("A checkout", func() {
 			"large.bin": {Content: []byte("content"), Large: true},
 		})
 		r := newRepositoryOf(ctx, files)
-		for range 2 {
-			r.commit(ctx, fakegithub.Commit{Message: "again"})
+		before := r.commit(ctx, fakegithub.Commit{Message: "again"})
+		r.commit(ctx, fakegithub.Commit{Message: "again"})
+		link := t.link(ctx, r)
+		newest, older := t.run(ctx, link, r.sha), t.run(ctx, link, before)
+		for _, c := range []struct {
+			run     *v1alpha1.CIRun
+			sha     string
+			commits int
+		}{{newest, r.sha, 3}, {older, before, 2}} {
+			phases := phasesOf(ctx, succeeded(ctx, c.run))
+			Expect(logOf(ctx, phases["PLAIN"])).To(Equal("PLAIN at " + c.sha + ": 1 commits, lib none, version\n"))
+			Expect(logOf(ctx, phases["MORE"])).To(Equal("MORE at " + c.sha + ": 2 commits, lib wanted, content\n"))
+			Expect(logOf(ctx, phases["ALL"])).To(Equal(fmt.Sprintf("ALL at %s: %d commits, lib wanted, version\n", c.sha, c.commits)))
 		}
-		phases := phasesOf(ctx, succeeded(ctx, t.runOf(ctx, r)))
-		Expect(logOf(ctx, phases["PLAIN"])).To(Equal("PLAIN: 1 commits, lib none, version\n"))
-		Expect(logOf(ctx, phases["MORE"])).To(Equal("MORE: 2 commits, lib wanted, content\n"))
-		Expect(logOf(ctx, phases["ALL"])).To(Equal("ALL: 3 commits, lib wanted, version\n"))
 	})
 })
 
@@ -72,6 +85,17 @@ var _ = Describe("A builder image", func() {
 		expectPhaseFailed(ctx, runIn(suite.images.GitHub), "BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig,
 			"COPY --from="+suite.images.Agent+" /katkit-agent /katkit-agent")
 	})
+
+	It("that brings the agent of another version is told to be built anew, with the line to do it by", func(ctx SpecContext) {
+		image := agentOfAnotherVersion(ctx)
+		t := newTenant(ctx, "DEV")
+		r := newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(build)})
+		run := t.runOf(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.AgentInImage, link.Builder.Image = true, image })
+		phase := expectPhaseFailed(ctx, run, "BUILD", v1alpha1.FailureConfig, string(contract.ReasonAgentMismatch),
+			fmt.Sprintf("is of version %d", contract.Version+1), fmt.Sprintf("version %d is needed", contract.Version),
+			"COPY --from="+suite.images.Agent+" /katkit-agent /katkit-agent", "Dockerfile of "+image)
+		Expect(phase.Status.Attempts[0].Replicas[0].ExitCode).To(HaveValue(BeEquivalentTo(contract.ExitConfig)))
+	}, SpecTimeout(patience))
 
 	It("may be any that has its interpreter: without git, bash or the agent, of any user, with a root folder that is read-only", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
@@ -127,6 +151,39 @@ var _ = Describe("A builder image", func() {
 	})
 })
 
+// agentOfAnotherVersion makes an image of nothing but an agent, built of the source as it will be when the contract has changed, and returns
+// its name.
+func agentOfAnotherVersion(ctx context.Context) string {
+	GinkgoHelper()
+	const source = "internal/contract/pod.go"
+	line := func(version int) []byte { return fmt.Appendf(nil, "\nconst Version = %d\n", version) }
+	now, err := os.ReadFile(filepath.Join(suite.Root, source))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(bytes.Count(now, line(contract.Version))).To(Equal(1), source)
+	dir := GinkgoT().TempDir()
+	changed, overlay, binary := filepath.Join(dir, "pod.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "katkit-agent")
+	Expect(os.WriteFile(changed, bytes.Replace(now, line(contract.Version), line(contract.Version+1), 1), 0o600)).To(Succeed())
+	text, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(suite.Root, source): changed}})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(os.WriteFile(overlay, text, 0o600)).To(Succeed())
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-overlay", overlay, "-o", binary, "./cmd/agent")
+	command.Dir, command.Env = suite.Root, append(os.Environ(), "CGO_ENABLED=0")
+	printed, err := command.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(printed))
+	agent, err := os.ReadFile(binary)
+	Expect(err).NotTo(HaveOccurred())
+
+	var layer bytes.Buffer
+	files := tar.NewWriter(&layer)
+	Expect(files.WriteHeader(&tar.Header{Name: strings.TrimPrefix(contract.AgentBinary, "/"), Mode: 0o755, Size: int64(len(agent))})).To(Succeed())
+	_, err = files.Write(agent)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(files.Close()).To(Succeed())
+	image, err := suite.pushImage(ctx, suite.Registry.Pull+"/katkit/e2e-agent", layer.Bytes())
+	Expect(err).NotTo(HaveOccurred())
+	return image
+}
+
 // cache makes a claim of the tenant, on a volume that is a folder of the node, and returns its name.
 func (t *tenant) cache(ctx context.Context) string {
 	GinkgoHelper()
@@ -158,31 +215,12 @@ func (t *tenant) cache(ctx context.Context) string {
 // strictBuilders has the API server run the builds of a tenant as a user, with a root folder that is read-only, as a cluster's own policy may.
 func (t *tenant) strictBuilders(ctx context.Context, user int64) {
 	GinkgoHelper()
-	name := metav1.ObjectMeta{Name: t.namespace + "-strict"}
-	policy := &admissionregistrationv1.MutatingAdmissionPolicy{ObjectMeta: name, Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
-		FailurePolicy: new(admissionregistrationv1.Fail), ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
-		MatchConstraints: &admissionregistrationv1.MatchResources{
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: t.namespace}},
-			ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
-				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
-			}}},
+	t.mutatePods(ctx, mutation{
+		change: []admissionregistrationv1.Mutation{applying(fmt.Sprintf(
+			`Object{spec: Object.spec{containers: [Object.spec.containers{name: "build", securityContext: Object.spec.containers.securityContext{runAsUser: %d, readOnlyRootFilesystem: true}}]}}`, user))},
+		shows: func(pod *corev1.PodSpec) bool {
+			context := pod.Containers[0].SecurityContext
+			return context != nil && context.ReadOnlyRootFilesystem != nil
 		},
-		Mutations: []admissionregistrationv1.Mutation{{PatchType: admissionregistrationv1.PatchTypeApplyConfiguration,
-			ApplyConfiguration: &admissionregistrationv1.ApplyConfiguration{Expression: fmt.Sprintf(
-				`Object{spec: Object.spec{containers: [Object.spec.containers{name: "build", securityContext: Object.spec.containers.securityContext{runAsUser: %d, readOnlyRootFilesystem: true}}]}}`, user)}}},
-	}}
-	binding := &admissionregistrationv1.MutatingAdmissionPolicyBinding{ObjectMeta: name, Spec: admissionregistrationv1.MutatingAdmissionPolicyBindingSpec{PolicyName: name.Name}}
-	for _, object := range []client.Object{policy, binding} {
-		Expect(suite.Client.Create(ctx, object)).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) { Expect(suite.Client.Delete(ctx, object)).To(Succeed()) })
-	}
-	Eventually(func() error { // it counts from when the API server knows of it
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "strict"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "build", Image: "x"}}}}
-		err := suite.Client.Create(ctx, pod, client.DryRunAll)
-		if err == nil && (pod.Spec.Containers[0].SecurityContext == nil || pod.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem == nil) {
-			err = errors.New("the Pod is as it was")
-		}
-		return err
-	}, patience).Should(Succeed())
+	})
 }

@@ -3,18 +3,18 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
-	"katkit.dev/katkit/test/fakegithub"
 )
 
 // fleetLabel and builderFleet are label and taint of the hosts that are a builder fleet.
@@ -46,6 +46,42 @@ func builderHosts(ctx context.Context) []string {
 		names = append(names, node.Name)
 	}
 	return names
+}
+
+// otherHost is the name of a host that anybody may use, and is of no fleet.
+func otherHost(ctx context.Context) string {
+	GinkgoHelper()
+	var nodes corev1.NodeList
+	Expect(suite.Client.List(ctx, &nodes)).To(Succeed())
+	i := slices.IndexFunc(nodes.Items, func(node corev1.Node) bool {
+		return node.Labels[fleetLabel] == "" && len(node.Spec.Taints) == 0 && !node.Spec.Unschedulable
+	})
+	if i < 0 {
+		Skip("no node is without a taint")
+	}
+	return nodes.Items[i].Name
+}
+
+// tagHost gives a host a tag until the spec has ended, and returns it.
+func tagHost(ctx context.Context, name string) string {
+	GinkgoHelper()
+	tag := strings.ReplaceAll(suite.name("host"), "/", "-")
+	node := &corev1.Node{}
+	Expect(suite.Client.Get(ctx, client.ObjectKey{Name: name}, node)).To(Succeed())
+	label := func(ctx context.Context, value any) error {
+		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]any{v1alpha1.LabelAllocationTag: value}}})
+		if err != nil {
+			return err
+		}
+		return suite.Client.Patch(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}, client.RawPatch(types.MergePatchType, patch))
+	}
+	var before any // nothing: the label is removed
+	if value, tagged := node.Labels[v1alpha1.LabelAllocationTag]; tagged {
+		before = value
+	}
+	DeferCleanup(func(ctx SpecContext) { Expect(label(ctx, before)).To(Succeed()) })
+	Expect(label(ctx, tag)).To(Succeed())
+	return tag
 }
 
 // onBuilderHosts selects the builder fleet, whose taint keeps others away.
@@ -87,14 +123,52 @@ var _ = Describe("Builder Pods", func() {
 			own := onBuilderHosts()
 			d.Spec.Template.Spec.NodeSelector, d.Spec.Template.Spec.Tolerations = own.NodeSelector, own.Tolerations
 		})
-		config, err := json.Marshal([]map[string]any{{"EnvName": "default", "LocalFleet": "true", "WorkFlow": []phase{build}}})
-		Expect(err).NotTo(HaveOccurred())
 		run := succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{
-			"ci.sh": script("true"), configFile: string(config), descriptionFile: description("web"),
+			"ci.sh": script("true"), configFile: localFleet(build), descriptionFile: description("web"),
 		})))
 		Expect(hostsOf(run)).To(HaveEach(BeElementOf(hosts)))
 		Expect(run.Status.Warnings).To(BeEmpty())
 	})
+
+	It("run on the tenant's own hosts that their class names, when katkitconfig.js or the link asks for those, and only then", func(ctx SpecContext) {
+		hosts := builderHosts(ctx)
+		t := newTenant(ctx, "DEV")
+		inClass := newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.TenantFleet = new(onBuilderHosts()) })
+		runOf := func(config string, changes ...func(*v1alpha1.TenantRepoLinkSpec)) *v1alpha1.CIRun {
+			r := newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: config})
+			return t.runOf(ctx, r, append(changes, inClass)...)
+		}
+		asked := []*v1alpha1.CIRun{
+			runOf(localFleet(build)),
+			runOf(workflow(build), func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.Fleet = v1alpha1.FleetTenant }),
+		}
+		other := runOf(workflow(build))
+		for _, run := range asked {
+			run = succeeded(ctx, run)
+			Expect(hostsOf(run)).To(HaveEach(BeElementOf(hosts)))
+			Expect(run.Status.Warnings).To(BeEmpty())
+		}
+		Expect(hostsOf(succeeded(ctx, other))).NotTo(ContainElement(BeElementOf(hosts)))
+	}, SpecTimeout(patience))
+
+	It("run on the host that has their phase's tag", func(ctx SpecContext) {
+		there := builderHosts(ctx)[0]
+		here := otherHost(ctx)
+		t := newTenant(ctx, "DEV")
+		onEither := newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.Scheduling.Tolerations = onBuilderHosts().Tolerations })
+		phases := []phase{
+			{Name: "HERE", PhaseType: 4, Parallelism: 2, AllocationTags: tagHost(ctx, here)},
+			{Name: "THERE", PhaseType: 4, Parallelism: 2, AllocationTags: tagHost(ctx, there)},
+		}
+		run := succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(phases...)}), onEither))
+		hosts := map[string][]string{}
+		for _, pod := range suite.pods.ofRun(run) {
+			name := metav1.GetControllerOf(pod).Name
+			hosts[name] = append(hosts[name], pod.Spec.NodeName)
+		}
+		made := phasesOf(ctx, run)
+		Expect(hosts).To(Equal(map[string][]string{made["HERE"].Name: {here, here}, made["THERE"].Name: {there, there}}))
+	}, SpecTimeout(patience))
 
 	It("have no rights unless their class grants some, in a namespace that is held to the level baseline", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
@@ -128,32 +202,6 @@ var _ = Describe("Builder Pods", func() {
 		hardened := awaitPhase(ctx, run, "HARDENED", v1alpha1.PhaseSucceeded)
 		Expect(logOf(ctx, hardened)).To(ContainSubstring("CapBnd:0000000000000000\nNoNewPrivs:1\nSeccomp:2\n65532\n"))
 	})
-
-	It("have the identity that their link names, and a fork's have none", func(ctx SpecContext) {
-		t := newTenant(ctx, "DEV")
-		t.tester(ctx)
-		const api = `https://kubernetes.default.svc/api/v1/namespaces/$(cat $dir/namespace)/configmaps/kube-root-ca.crt`
-		r := newRepository(ctx, map[string]string{
-			"ci.sh": script(
-				"dir=/var/run/secrets/kubernetes.io/serviceaccount",
-				"if [ ! -e $dir ]; then echo nobody; exit; fi",
-				`curl --silent --output /dev/null --write-out '%{http_code}\n' --cacert $dir/ca.crt -H "Authorization: Bearer $(cat $dir/token)" "`+api+`"`),
-			configFile: workflow(build),
-		})
-		link := t.link(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.ServiceAccountName = "tester" })
-		run := succeeded(ctx, t.run(ctx, link, r.sha))
-		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("200\n"))
-
-		fork := "stranger/" + strings.ReplaceAll(r.name, "/", "-")
-		Expect(suite.github.Fork(ctx, r.name, fork)).To(Succeed())
-		_, err := suite.github.Commit(ctx, fork, fakegithub.Commit{Branch: "mine", Message: "mine", Files: fakegithub.Texts(map[string]string{"README": "mine"})})
-		Expect(err).NotTo(HaveOccurred())
-		number, err := suite.github.OpenPullRequest(ctx, r.name, fakegithub.PullRequest{Title: "mine", Author: "stranger", Head: "mine", HeadRepository: fork, Base: "main"})
-		Expect(err).NotTo(HaveOccurred())
-		run = succeeded(ctx, t.run(ctx, link, "", func(s *v1alpha1.CIRunSpec) { s.Commit = v1alpha1.CommitSelector{PullRequest: int32(number)} }))
-		Expect(run.Status.Fork).To(BeTrue())
-		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("nobody\n"))
-	})
 })
 
 // enforce has the API server hold the tenant's Pods to a level of the Pod Security Standards.
@@ -162,18 +210,4 @@ func (t *tenant) enforce(ctx context.Context, level string) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: t.namespace}}
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"`+level+`"}}}`))
 	Expect(suite.Client.Patch(ctx, namespace, patch)).To(Succeed())
-}
-
-// tester is a ServiceAccount for ci.sh that may read the tenant's ConfigMaps.
-func (t *tenant) tester(ctx context.Context) {
-	GinkgoHelper()
-	meta := metav1.ObjectMeta{Namespace: t.namespace, Name: "tester", Annotations: map[string]string{v1alpha1.AnnotationBuilder: "true"}}
-	for _, object := range []client.Object{
-		&corev1.ServiceAccount{ObjectMeta: meta},
-		&rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get"}}}},
-		&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "tester"},
-			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: t.namespace, Name: "tester"}}},
-	} {
-		Expect(suite.Client.Create(ctx, object)).To(Succeed())
-	}
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -34,7 +33,7 @@ var _ = Describe("What never comes to an end by itself", Ordered, ContinueOnFail
 		}), limited)
 		waiting = t.runOf(ctx, newRepository(ctx, map[string]string{
 			"ci.sh":    script("true"),
-			configFile: strings.Replace(workflow(build), `"PhaseType"`, `"AllocationTags": "no-such-node", "PhaseType"`, 1),
+			configFile: workflow(phase{Name: "BUILD", PhaseType: 4, AllocationTags: "no-such-node"}),
 		}), limited)
 		unpullable = t.runOf(ctx, newRepository(ctx, map[string]string{
 			"ci.sh":    script("true"),

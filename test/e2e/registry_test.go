@@ -3,9 +3,12 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 )
 
@@ -32,31 +35,104 @@ func (e *environment) tag(ctx context.Context, image, name string) error {
 	return err
 }
 
+// pushImage makes an image of one layer, uncompressed, and returns its name, whose tag is of what is in it.
+func (e *environment) pushImage(ctx context.Context, repository string, layer []byte) (image string, err error) {
+	type descriptor struct {
+		MediaType string `json:"mediaType"`
+		Digest    string `json:"digest"`
+		Size      int    `json:"size"`
+	}
+	blob := func(kind string, content []byte) descriptor {
+		return descriptor{MediaType: kind, Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(content)), Size: len(content)}
+	}
+	files := blob("application/vnd.oci.image.layer.v1.tar", layer)
+	config, err := json.Marshal(map[string]any{
+		"architecture": runtime.GOARCH, "os": "linux", "config": struct{}{},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{files.Digest}},
+	})
+	if err != nil {
+		return "", err
+	}
+	about := blob("application/vnd.oci.image.config.v1+json", config)
+	const kind = "application/vnd.oci.image.manifest.v1+json"
+	manifest, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": kind, "config": about, "layers": []descriptor{files}})
+	if err != nil {
+		return "", err
+	}
+	for digest, content := range map[string][]byte{files.Digest: layer, about.Digest: config} {
+		if err := e.upload(ctx, repository, digest, content); err != nil {
+			return "", err
+		}
+	}
+	image = fmt.Sprintf("%s:%x", repository, sha256.Sum256(manifest))
+	_, _, err = e.manifest(ctx, http.MethodPut, image, manifest, kind)
+	return image, err
+}
+
+// upload brings the registry a part of an image.
+func (e *environment) upload(ctx context.Context, repository, digest string, content []byte) error {
+	begin, err := e.repositoryURL(repository)
+	if err != nil {
+		return err
+	}
+	response, _, err := call(ctx, http.MethodPost, begin+"/blobs/uploads/", nil, "")
+	if err != nil {
+		return err
+	}
+	to, err := response.Location()
+	if err != nil {
+		return err
+	}
+	query := to.Query()
+	query.Set("digest", digest)
+	to.RawQuery = query.Encode()
+	_, _, err = call(ctx, http.MethodPut, to.String(), content, "application/octet-stream")
+	return err
+}
+
 // manifest reads or writes an image's manifest, in the terms of the distribution specification.
 func (e *environment) manifest(ctx context.Context, method, image string, body []byte, kind string) (manifest []byte, kindOf string, err error) {
-	path, found := strings.CutPrefix(imageRepository(image), e.Registry.Pull+"/")
+	repository := imageRepository(image)
+	url, err := e.repositoryURL(repository)
+	if err != nil {
+		return nil, "", err
+	}
+	response, manifest, err := call(ctx, method, url+"/manifests/"+strings.TrimPrefix(image, repository+":"), body, kind)
+	if err != nil {
+		return nil, "", err
+	}
+	return manifest, response.Header.Get("Content-Type"), nil
+}
+
+// repositoryURL is where the registry's API has a repository.
+func (e *environment) repositoryURL(repository string) (string, error) {
+	path, found := strings.CutPrefix(repository, e.Registry.Pull+"/")
 	if !found {
-		return nil, "", fmt.Errorf("image %s is not of the registry %s", image, e.Registry.Pull)
+		return "", fmt.Errorf("image %s is not of the registry %s", repository, e.Registry.Pull)
 	}
 	host, prefix, _ := strings.Cut(e.Registry.Push, "/")
 	if prefix != "" {
 		path = prefix + "/" + path
 	}
-	url := fmt.Sprintf("%s://%s/v2/%s/manifests/%s", e.Registry.Scheme, host, path, strings.TrimPrefix(image, imageRepository(image)+":"))
+	return fmt.Sprintf("%s://%s/v2/%s", e.Registry.Scheme, host, path), nil
+}
+
+// call asks the registry, and returns its answer, whose body is read; an error, if it is none of success.
+func call(ctx context.Context, method, url string, body []byte, kind string) (response *http.Response, answer []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	request.Header.Set("Accept", kind)
 	request.Header.Set("Content-Type", kind)
-	response, err := http.DefaultClient.Do(request)
+	response, err = http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	defer response.Body.Close()
-	manifest, err = io.ReadAll(response.Body)
+	answer, err = io.ReadAll(response.Body)
 	if err == nil && response.StatusCode >= http.StatusMultipleChoices {
-		err = fmt.Errorf("%s %s: %s: %s", method, url, response.Status, manifest)
+		err = fmt.Errorf("%s %s: %s: %s", method, url, response.Status, answer)
 	}
-	return manifest, response.Header.Get("Content-Type"), err
+	return response, answer, err
 }

@@ -22,6 +22,7 @@ type phase struct {
 	BuildParams      string `json:",omitempty"`
 	Parallelism      int    `json:",omitempty"`
 	ContainerImage   string `json:",omitempty"`
+	AllocationTags   string `json:",omitempty"`
 	IsPhaseAutomated *bool  `json:",omitempty"`
 }
 
@@ -40,6 +41,13 @@ const (
 // workflow is a katkitconfig.js with these phases for every env.
 func workflow(phases ...phase) string {
 	text, err := json.MarshalIndent([]map[string]any{{"EnvName": "default", "WorkFlow": phases}}, "", "  ")
+	Expect(err).NotTo(HaveOccurred())
+	return string(text)
+}
+
+// localFleet is a katkitconfig.js with these phases, whose builders run on the tenant's own hosts.
+func localFleet(phases ...phase) string {
+	text, err := json.Marshal([]map[string]any{{"EnvName": "default", "LocalFleet": "true", "WorkFlow": phases}})
 	Expect(err).NotTo(HaveOccurred())
 	return string(text)
 }
