@@ -155,7 +155,7 @@ var _ = Describe("Builder Pods", func() {
 		there := builderHosts(ctx)[0]
 		here := otherHost(ctx)
 		t := newTenant(ctx, "DEV")
-		onEither := newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.Scheduling.Tolerations = onBuilderHosts().Tolerations })
+		onEither := newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.Tolerations = onBuilderHosts().Tolerations })
 		phases := []phase{
 			{Name: "HERE", PhaseType: 4, Parallelism: 2, AllocationTags: tagHost(ctx, here)},
 			{Name: "THERE", PhaseType: 4, Parallelism: 2, AllocationTags: tagHost(ctx, there)},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"runtime"
 	"strings"
 )
@@ -75,11 +76,16 @@ func (e *environment) upload(ctx context.Context, repository, digest string, con
 	if err != nil {
 		return err
 	}
-	response, _, err := call(ctx, http.MethodPost, begin+"/blobs/uploads/", nil, "")
+	begin += "/blobs/uploads/"
+	header, _, err := call(ctx, http.MethodPost, begin, nil, "")
 	if err != nil {
 		return err
 	}
-	to, err := response.Location()
+	from, err := url.Parse(begin)
+	if err != nil {
+		return err
+	}
+	to, err := from.Parse(header.Get("Location"))
 	if err != nil {
 		return err
 	}
@@ -93,15 +99,15 @@ func (e *environment) upload(ctx context.Context, repository, digest string, con
 // manifest reads or writes an image's manifest, in the terms of the distribution specification.
 func (e *environment) manifest(ctx context.Context, method, image string, body []byte, kind string) (manifest []byte, kindOf string, err error) {
 	repository := imageRepository(image)
-	url, err := e.repositoryURL(repository)
+	at, err := e.repositoryURL(repository)
 	if err != nil {
 		return nil, "", err
 	}
-	response, manifest, err := call(ctx, method, url+"/manifests/"+strings.TrimPrefix(image, repository+":"), body, kind)
+	header, manifest, err := call(ctx, method, at+"/manifests/"+strings.TrimPrefix(image, repository+":"), body, kind)
 	if err != nil {
 		return nil, "", err
 	}
-	return manifest, response.Header.Get("Content-Type"), nil
+	return manifest, header.Get("Content-Type"), nil
 }
 
 // repositoryURL is where the registry's API has a repository.
@@ -117,15 +123,15 @@ func (e *environment) repositoryURL(repository string) (string, error) {
 	return fmt.Sprintf("%s://%s/v2/%s", e.Registry.Scheme, host, path), nil
 }
 
-// call asks the registry, and returns its answer, whose body is read; an error, if it is none of success.
-func call(ctx context.Context, method, url string, body []byte, kind string) (response *http.Response, answer []byte, err error) {
+// call asks the registry, and returns its answer; an error, if it is none of success.
+func call(ctx context.Context, method, url string, body []byte, kind string) (header http.Header, answer []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}
 	request.Header.Set("Accept", kind)
 	request.Header.Set("Content-Type", kind)
-	response, err = http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -134,5 +140,5 @@ func call(ctx context.Context, method, url string, body []byte, kind string) (re
 	if err == nil && response.StatusCode >= http.StatusMultipleChoices {
 		err = fmt.Errorf("%s %s: %s: %s", method, url, response.Status, answer)
 	}
-	return response, answer, err
+	return response.Header, answer, err
 }
