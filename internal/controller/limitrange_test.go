@@ -91,8 +91,8 @@ var _ = Describe("A tenant's", func() {
 		t.commit(workflow(execution("BUILD", 0)))
 		t.link()
 		t.run()
-		t.phaseFails("BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonPodRejected, "failed quota: small: must specify limits.cpu for: build,checkout,log",
-			"cpu: checkout -/-, build -/-, log 10m/-", "those of checkout in agentResources of the BuilderClass")
+		t.phaseFails("BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonPodRejected, "failed quota: small: must specify limits.cpu for: build,checkout",
+			"cpu: checkout 10m/-, build -/-", "those of checkout in agentResources of the BuilderClass")
 	})
 
 	It("ResourceQuota that never has room is told, too, and the phase waits for a larger one", func() {
@@ -108,7 +108,7 @@ var _ = Describe("A tenant's", func() {
 			}
 			return phase.Status.Message, nil
 		}).Should(And(
-			ContainSubstring("exceeded quota: small, requested: limits.memory=6272Mi"), ContainSubstring("That is more than the quota has in all"),
+			ContainSubstring("exceeded quota: small, requested: limits.memory=6Gi"), ContainSubstring("That is more than the quota has in all"),
 			ContainSubstring("memory: checkout 32Mi/2Gi, build 0/4Gi")))
 		Expect(t.phase("BUILD").Status.State).To(Equal(v1alpha1.PhasePending))
 	})
