@@ -99,6 +99,7 @@ type aim struct{ name, url string }
 func tries(forbidden string, aims []aim) string {
 	lines := []string{
 		`reach() { curl --silent --insecure --output /dev/null --max-time 3 "$1"; }`,
+		`for i in $(seq 50); do reach http://web && break; sleep 0.1; done`, // a Service is known to a node a moment after it is made
 		`for i in $(seq $TRIES); do reach ` + forbidden + ` || break; sleep 0.1; done`,
 	}
 	for _, aim := range aims {
