@@ -36,8 +36,8 @@ type BuilderClassList struct {
 	Items           []BuilderClass `json:"items"`
 }
 
-// BuilderClassSpec describes builder Pods. A change takes effect at once, for the phases of every run that begins after it; one
-// that has begun keeps what its Phases say.
+// BuilderClassSpec describes builder Pods. A change takes effect at once, for every phase that begins after it; one that has begun
+// keeps what it began with. The maxima and retry are those of when the run began.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.podSecurity) || self.podSecurity != 'Restricted' || !has(self.capabilities) || self.capabilities.all(c, c == 'NET_BIND_SERVICE')",message="podSecurity Restricted grants no capability but NET_BIND_SERVICE"
 // +kubebuilder:validation:XValidation:rule="!has(self.podSecurity) || self.podSecurity != 'Restricted' || !has(self.seccompProfile) || self.seccompProfile.type != 'NodeDefault'",message="podSecurity Restricted takes the seccomp profile RuntimeDefault or Localhost"

@@ -57,6 +57,8 @@ const (
 	ReasonBuilderClassNotAllowed = "BuilderClassNotAllowed"
 	// ReasonImageNotAllowed: the BuilderClass does not allow a builder image that the link or the workflow brings.
 	ReasonImageNotAllowed = "ImageNotAllowed"
+	// ReasonTenantFleetGone: the BuilderClass named the tenant's own hosts when the run began, and does not any more.
+	ReasonTenantFleetGone = "TenantFleetGone"
 	// ReasonAllocationTagNotAllowed: the AllocationTags of a phase ask for other hosts than those that its builder Pods may run on.
 	ReasonAllocationTagNotAllowed = "AllocationTagNotAllowed"
 	// ReasonServiceAccountNotAllowed: the ServiceAccount that builder Pods shall have is not there, or not for them.

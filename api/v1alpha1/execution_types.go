@@ -5,23 +5,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// ExecutionSpec is what an execution phase runs, and where.
+// ExecutionSpec is what an execution phase runs.
 type ExecutionSpec struct {
-	// image of the build container.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
-	Image string `json:"image,omitempty"`
-
-	// agentImage holds the agent and git: it checks the commit out, and is mounted into the build container.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
-	AgentImage string `json:"agentImage,omitempty"`
-
-	// agentDelivery is how the agent gets into the build container. Absent: ImageVolume.
+	// builder is what is asked of the builder Pods; what they are made by says status.builder.
 	// +optional
-	AgentDelivery AgentDelivery `json:"agentDelivery,omitempty"`
+	Builder BuilderRequest `json:"builder,omitempty,omitzero"`
 
 	// repositoryURL is where the commit is cloned from; it holds no credential.
 	// +required
@@ -40,13 +28,6 @@ type ExecutionSpec struct {
 	// +optional
 	CredentialKind CredentialKind `json:"credentialKind,omitempty"`
 
-	// envDefaults are variables that ci.sh sees unless envFrom or env has one of the same name.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=100
-	EnvDefaults []EnvVar `json:"envDefaults,omitempty"`
-
 	// envFrom are Secrets and ConfigMaps all of whose keys are variables that ci.sh sees unless env has one of the same name.
 	// +optional
 	// +listType=atomic
@@ -62,7 +43,7 @@ type ExecutionSpec struct {
 	// +optional
 	Cache *CacheSpec `json:"cache,omitempty"`
 
-	// env is every other variable that ci.sh sees, but for REPLICA_ID.
+	// env is every other variable that ci.sh sees, but for those of the BuilderClass and REPLICA_ID.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -94,6 +75,83 @@ type ExecutionSpec struct {
 	// +kubebuilder:validation:MaxItems=128
 	CarriedOutputs []Output `json:"carriedOutputs,omitempty"`
 
+	// serviceAccountName is the ServiceAccount whose token ci.sh gets. Absent: it gets none.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+}
+
+// BuilderRequest is what a link and a workflow ask of the builder Pods of a phase. What they do not ask for the BuilderClass says.
+type BuilderRequest struct {
+	// className names the BuilderClass. Absent: the one that is the default when the phase begins.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClassName string `json:"className,omitempty"`
+
+	// image of the build container. Absent: the class's.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// agentInImage tells that the image has the agent.
+	// +optional
+	AgentInImage bool `json:"agentInImage,omitempty"`
+
+	// fleet is whose hosts the builder Pods run on. Absent: Builder.
+	// +optional
+	Fleet Fleet `json:"fleet,omitempty"`
+
+	// serviceHosts are those of the tenant's service, with nothing in it where there is none: the hosts of fleet Tenant unless the class says
+	// which those are. Absent: the class said so when the run began.
+	// +optional
+	ServiceHosts *Scheduling `json:"serviceHosts,omitempty"`
+
+	// allocationTag is the label katkit.dev/allocation-tag of the hosts, among those of the fleet.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	AllocationTag string `json:"allocationTag,omitempty"`
+
+	// resources of the build container. Of each that is not named, by request or limit, those of the class count.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+}
+
+// BuilderStatus is what the builder Pods of a phase are made by: its BuilderClass as it was when the phase began, and what the
+// phase asks of it.
+type BuilderStatus struct {
+	// className names the BuilderClass.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClassName string `json:"className,omitempty"`
+
+	// image of the build container.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// agentImage holds the agent and git: it checks the commit out, and is mounted into the build container.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	AgentImage string `json:"agentImage,omitempty"`
+
+	// agentDelivery is how the agent gets into the build container. Absent: ImageVolume.
+	// +optional
+	AgentDelivery AgentDelivery `json:"agentDelivery,omitempty"`
+
+	// env are variables that ci.sh sees unless the phase has one of the same name.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=100
+	Env []EnvVar `json:"env,omitempty"`
+
 	// resources of the build container.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
@@ -117,12 +175,6 @@ type ExecutionSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	ImagePullSecrets []ObjectName `json:"imagePullSecrets,omitempty"`
-
-	// serviceAccountName is the ServiceAccount whose token ci.sh gets. Absent: it gets none.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
 	// podSecurity is the level of the Pod Security Standards that the builder Pods keep to. Absent: Baseline.
 	// +optional

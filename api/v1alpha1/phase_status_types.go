@@ -27,6 +27,11 @@ type PhaseStatus struct {
 	// +kubebuilder:validation:MaxLength=4096
 	Message string `json:"message,omitempty"`
 
+	// builder is what the builder Pods of an execution phase are made by, all of them. Absent until it begins.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="builder is immutable once the phase has begun"
+	Builder *BuilderStatus `json:"builder,omitempty"`
+
 	// attempts are the tries of an execution phase, in their order.
 	// +optional
 	// +listType=map

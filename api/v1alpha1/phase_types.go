@@ -4,8 +4,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Phase is one step of one run. Katkit makes it; people read it and approve it. Its spec is complete: it
-// can be understood and carried out without its link, its run's workflow or GitHub.
+// Phase is one step of one run. Katkit makes it; people read it and approve it. Its spec is complete but for what the BuilderClass
+// says when the phase begins: it can be understood and carried out without its link, its run's workflow or GitHub.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

@@ -107,7 +107,7 @@ func (l logging) fromPods() {
 		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(l.read("shop-1"), v1alpha1.GroupVersion.WithKind("CIRun"))}},
 		Spec: v1alpha1.PhaseSpec{Name: "TEST", Type: v1alpha1.PhaseExecution, Approval: v1alpha1.ApprovalAutomatic, Run: v1alpha1.ObjectName{Name: "shop-1"}, SHA: sha,
 			Order: 1, Timeout: metav1.Duration{Duration: time.Hour}, After: []string{"shop-1-build"},
-			Execution: &v1alpha1.ExecutionSpec{Image: "b", AgentImage: "a", RepositoryURL: "https://github.example.com/acme/shop", Parallelism: 2}}}
+			Execution: &v1alpha1.ExecutionSpec{RepositoryURL: "https://github.example.com/acme/shop", Parallelism: 2}}}
 	create(l.T, l.admin, test)
 	l.glance("shop-1", v1alpha1.RunRunning)
 	l.refused("phase TEST of run shop-1 has no log yet: it waits for phase BUILD, which is Pending. With -f it is waited for", "logs", "shop-1", "TEST")

@@ -350,7 +350,7 @@ func (s story) phases(name string) {
 	}
 	create(s.T, s.admin,
 		phase(0, v1alpha1.PhaseSpec{Name: "BUILD", Type: v1alpha1.PhaseExecution, Approval: v1alpha1.ApprovalAutomatic,
-			Execution: &v1alpha1.ExecutionSpec{Image: "b", AgentImage: "a", RepositoryURL: "https://github.example.com/acme/shop", Parallelism: 1}}),
+			Execution: &v1alpha1.ExecutionSpec{RepositoryURL: "https://github.example.com/acme/shop", Parallelism: 1}}),
 		phase(1, v1alpha1.PhaseSpec{Name: "DEPLOY", Type: v1alpha1.PhaseDeployment, Approval: v1alpha1.ApprovalManual,
 			Deployment: &v1alpha1.DeploymentSpec{ServiceAccountName: "d", Services: []v1alpha1.ServiceImage{{Role: "web", Image: "web:1"}}}}))
 }

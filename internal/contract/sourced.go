@@ -81,3 +81,22 @@ func ParseMarked(name string) (s Sourced, ok bool) {
 	}
 	return Sourced{}, false
 }
+
+// MergeVariables leaves one variable of each name, the last one, in the order in which names first appear. Those that are not anybody's to set
+// are left out: REPLICA_ID, which differs from Pod to Pod, and the names by which Secrets and ConfigMaps come to the agent.
+func MergeVariables[V any](variables []V, name func(V) string) []V {
+	var result []V
+	at := map[string]int{}
+	for _, variable := range variables {
+		if _, marked := ParseMarked(name(variable)); marked || name(variable) == VarReplicaID || name(variable) == VarFixed {
+			continue
+		}
+		if i, there := at[name(variable)]; there {
+			result[i] = variable
+			continue
+		}
+		at[name(variable)] = len(result)
+		result = append(result, variable)
+	}
+	return result
+}

@@ -44,7 +44,7 @@ func aPhase(mutate func(*v1alpha1.Phase)) *v1alpha1.Phase {
 		Spec: v1alpha1.PhaseSpec{
 			Run: v1alpha1.ObjectName{Name: "api"}, Name: "BUILD", Type: v1alpha1.PhaseExecution, SHA: sha,
 			Timeout: metav1.Duration{Duration: time.Minute}, Approval: v1alpha1.ApprovalManual,
-			Execution: &v1alpha1.ExecutionSpec{Image: "builder:v1", AgentImage: "agent:v1", RepositoryURL: "https://github.com/acme/app.git", Parallelism: 1},
+			Execution: &v1alpha1.ExecutionSpec{RepositoryURL: "https://github.com/acme/app.git", Parallelism: 1},
 		},
 	}
 	mutate(phase)
@@ -320,7 +320,7 @@ var _ = Describe("The API server, when somebody changes", Ordered, func() {
 		Entry("what a phase comes after", deploying, func() { deploying.Spec.After = nil }, "after is immutable"),
 		Entry("a phase's timeout", phase, func() { phase.Spec.Timeout.Duration *= 2 }, "timeout is immutable"),
 		Entry("a phase's approval mode", phase, func() { phase.Spec.Approval = v1alpha1.ApprovalAutomatic }, "approval is immutable"),
-		Entry("a phase's image", phase, func() { phase.Spec.Execution.Image = "evil:v1" }, "execution is immutable"),
+		Entry("a phase's image", phase, func() { phase.Spec.Execution.Builder.Image = "evil:v1" }, "execution is immutable"),
 		Entry("where a phase's variables come from", phase, func() {
 			phase.Spec.Execution.EnvFrom = []v1alpha1.EnvFromSource{{SecretRef: &v1alpha1.ObjectReference{Name: "x"}}}
 		}, "execution is immutable"),

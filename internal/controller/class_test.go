@@ -53,7 +53,7 @@ func buildContainer(pod *corev1.Pod) *corev1.Container {
 }
 
 var _ = Describe("The default BuilderClass", func() {
-	It("counts for the next phases from when it is changed, and a run that has begun keeps what its Phases say", func() {
+	It("counts for the next phase from when it is changed, and a phase that has begun keeps what it began with", func() {
 		t := newTenant()
 		t.commit(workflow(execution("BUILD", 0), execution("TEST", 1)))
 		t.link()
@@ -61,7 +61,7 @@ var _ = Describe("The default BuilderClass", func() {
 		before := t.builder("BUILD")
 		Expect(buildContainer(before).Image).To(Equal("builder:v1"))
 
-		changeDefault(func(c *v1alpha1.BuilderClass) { c.Spec.Image = "builder:v2" })
+		changeDefault(func(c *v1alpha1.BuilderClass) { c.Spec.Image, c.Spec.AgentImage = "builder:v2", "agent:v2" })
 		next := 0
 		Eventually(func() string { // the manager learns of it in its own time
 			next++
@@ -70,7 +70,44 @@ var _ = Describe("The default BuilderClass", func() {
 			return buildContainer(t.podOf(name, "BUILD")).Image
 		}).Should(Equal("builder:v2"))
 		succeed(before)
-		Expect(buildContainer(t.podOf("run", "TEST")).Image).To(Equal("builder:v1"))
+		test := t.podOf("run", "TEST")
+		Expect(buildContainer(test).Image).To(Equal("builder:v2"))
+		Expect(test.Spec.Containers).To(ContainElement(And(HaveField("Name", contract.CheckoutContainer), HaveField("Image", "agent:v2"))))
+		Expect(t.phaseOf("run", "TEST").Status.Builder).To(HaveValue(And(HaveField("ClassName", defaultClass), HaveField("Image", "builder:v2"))))
+		Expect(t.phaseOf("run", "BUILD").Status.Builder).To(HaveValue(HaveField("Image", "builder:v1")))
+	})
+
+	It("may be missing for a moment: a phase waits then, and begins when there is one", func() {
+		t := newTenant()
+		t.commit(workflow(execution("BUILD", 0), execution("TEST", 1)))
+		t.link()
+		t.run()
+		build := t.builder("BUILD")
+		changeDefault(func(c *v1alpha1.BuilderClass) { c.Annotations = nil })
+		t.linkIs(metav1.ConditionFalse, v1alpha1.ReasonNoBuilderClass)
+		succeed(build)
+		Eventually(t.phase).WithArguments("TEST").Should(HaveField("Status.Message", And(HavePrefix("waits since "), ContainSubstring("kubectl annotate builderclass NAME"))))
+		Expect(t.phase("TEST").Status.State).To(Equal(v1alpha1.PhasePending))
+		newClass("other", func(c *v1alpha1.BuilderClass) {
+			c.Annotations = map[string]string{v1alpha1.AnnotationDefaultClass: "true"}
+		})
+		Expect(buildContainer(t.builder("TEST")).Image).To(Equal("builder:other"))
+	})
+
+	It("may allow no more what a run has asked for: its next phase fails, and says what is allowed", func() {
+		t := newTenant()
+		t.commit(workflow(execution("BUILD", 0), execution("TEST", 1).with("ContainerImage", "ci:1")))
+		t.link()
+		t.run()
+		build := t.builder("BUILD")
+		changeDefault(func(c *v1alpha1.BuilderClass) { c.Spec.AllowedImages = []string{"team/*"} })
+		u := newTenant()
+		u.commit(workflow(execution("BUILD", 0)))
+		u.link(func(l *v1alpha1.TenantRepoLink) { l.Spec.Builder.Image = "ci:1" })
+		u.linkIs(metav1.ConditionFalse, v1alpha1.ReasonImageNotAllowed) // the manager has learnt of it
+		succeed(build)
+		failed := t.phaseIs("TEST", v1alpha1.PhaseFailed)
+		Expect(failed.Status.Message).To(ContainSubstring("phase TEST asks for the builder image ci:1, which BuilderClass standard does not allow: use one of builder:v1, team/*"))
 	})
 
 	It("may be another one from now on", func() {

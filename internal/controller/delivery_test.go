@@ -25,7 +25,7 @@ var _ = Describe("A builder image", func() {
 		pod := t.builder("BUILD")
 		Expect(volume(pod, "agent").Image).To(HaveField("Reference", "agent:v1"))
 		Expect(pod.Spec.InitContainers).To(BeEmpty())
-		Expect(t.phase("BUILD").Spec.Execution.AgentDelivery).To(Equal(v1alpha1.AgentByImageVolume))
+		Expect(t.phase("BUILD").Status.Builder.AgentDelivery).To(Equal(v1alpha1.AgentByImageVolume))
 
 		katkit.stop()
 		katkit = startManagerWith(v1alpha1.AgentByInitContainer, nil)

@@ -104,12 +104,12 @@ func addControllers(mgr ctrl.Manager, factory *github.Factory, limits Limits, ag
 	}
 	runs := &run.Controller{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Pods: core, Source: opener, Turns: turns,
-		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers, AgentDelivery: agent,
+		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers,
 	}
 	phases := &phase.Controller{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Core: core, Source: opener, Turns: turns,
 		Deployer: &workload.Deployer{Config: mgr.GetConfig(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()},
-		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers, LogStore: logs,
+		Recorder: recorder, Clock: clock.RealClock{}, Workers: limits.Workers, AgentDelivery: agent, LogStore: logs,
 	}
 	reports := &reporting.Controller{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Source: opener,

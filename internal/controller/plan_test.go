@@ -15,14 +15,14 @@ import (
 	"katkit.dev/katkit/test/fakegithub"
 )
 
-// env is the value of a variable that ci.sh sees in a phase.
+// env is the value of a variable that ci.sh sees in a phase that has begun.
 func env(phase *v1alpha1.Phase, name string) string {
 	for _, variable := range phase.Spec.Execution.Env {
 		if variable.Name == name {
 			return variable.Value
 		}
 	}
-	for _, variable := range phase.Spec.Execution.EnvDefaults {
+	for _, variable := range phase.Status.Builder.Env {
 		if variable.Name == name {
 			return variable.Value
 		}
@@ -161,7 +161,7 @@ var _ = Describe("A person who asks for a run", func() {
 				r.Spec.Env = []v1alpha1.EnvVar{{Name: "FROM_RUN", Value: "run"}, {Name: "WHO_WINS", Value: "run"}, {Name: "GIT_SHA", Value: "forged"}, {Name: "CI", Value: "no"}}
 			})
 			run := t.runIs(v1alpha1.RunRunning)
-			build, other := t.phase("BUILD"), t.phase("OTHER")
+			build := t.phaseIs("BUILD", v1alpha1.PhaseRunning)
 			for name, value := range map[string]string{
 				"FROM_CLASS": "class", "FROM_LINK": "link", "FROM_FILE": "a=b", "FROM_RUN": "run", "ALSO": "file", "WHO_WINS": "run",
 				"GIT_SHA": run.Status.SHA, "GIT_REPO": t.repository.Name(), "CODE_PATH": "svc", "ENV": "DEV", "PHASE": "COMPILE", "CI": "true",
@@ -170,12 +170,14 @@ var _ = Describe("A person who asks for a run", func() {
 			} {
 				Expect(env(build, name)).To(Equal(value), name)
 			}
-			Expect(env(other, "PHASE")).To(Equal("OTHER"))
-			Expect(build.Spec.Execution).To(HaveValue(And(
+			Expect(build.Status.Builder).To(HaveValue(And(
 				HaveField("Image", "builder:v1"), HaveField("AgentImage", "agent:v1"),
 				HaveField("NodeSelector", map[string]string{"pool": "builders", "katkit.dev/allocation-tag": "big"}),
 				HaveField("Tolerations", HaveLen(1)))))
-			Expect(other.Spec.Execution.Image).To(Equal("own:v1"))
+			succeed(t.builder("BUILD"))
+			other := t.phaseIs("OTHER", v1alpha1.PhaseRunning)
+			Expect(env(other, "PHASE")).To(Equal("OTHER"))
+			Expect(other.Status.Builder.Image).To(Equal("own:v1"))
 		})
 
 		It("on the tenant's own hosts, when the link asks for them", func() {
@@ -186,7 +188,7 @@ var _ = Describe("A person who asks for a run", func() {
 			})
 			t.run()
 			t.runIs(v1alpha1.RunRunning)
-			Expect(t.phase("BUILD").Spec.Execution).To(HaveValue(And(
+			Expect(t.phaseIs("BUILD", v1alpha1.PhaseRunning).Status.Builder).To(HaveValue(And(
 				HaveField("Image", "mine:v1"), HaveField("NodeSelector", BeEmpty()), HaveField("Tolerations", BeEmpty()))))
 		})
 	})
@@ -336,7 +338,7 @@ var _ = Describe("A person who asks for a run", func() {
 			u.link(func(l *v1alpha1.TenantRepoLink) { l.Spec.Builder.ClassName = "another" })
 			u.run()
 			u.runIs(v1alpha1.RunRunning)
-			Expect(u.phase("BUILD").Spec.Execution.Image).To(Equal("another:v1"))
+			Expect(u.phaseIs("BUILD", v1alpha1.PhaseRunning).Status.Builder.Image).To(Equal("another:v1"))
 		})
 	})
 })

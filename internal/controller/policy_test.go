@@ -317,7 +317,7 @@ var _ = Describe("Pods, to the manager,", func() {
 			checkout := corev1.Container{Name: "checkout", Image: "agent:v1", Command: []string{"/katkit-agent", "checkout"}}
 			pod.Spec.InitContainers = []corev1.Container{checkout}
 			pod.Spec.Containers = []corev1.Container{{Name: "other", Image: "x"}, {Name: "build", Image: "builder:v1"}}
-			buildpod.ShipLog(pod, &v1alpha1.ExecutionSpec{AgentImage: "agent:v1"}, buildpod.LogStore{URL: "http://logs"})
+			buildpod.ShipLog(pod, &v1alpha1.BuilderStatus{AgentImage: "agent:v1"}, buildpod.LogStore{URL: "http://logs"})
 			change(&pod.Spec)
 			return pod
 		}

@@ -30,9 +30,10 @@ func (b *bench) barePod(name string) *corev1.Pod {
 // idleBuilder is the Pod that Katkit makes of a phase where there is a log store, with nothing to do in any container: what
 // its shape alone costs the cluster.
 func (b *bench) idleBuilder(name string) *corev1.Pod {
-	execution := &v1alpha1.ExecutionSpec{Image: b.images.Builder, AgentImage: b.images.Agent, CredentialSecret: credential}
-	pod := buildpod.Build(&v1alpha1.Phase{Spec: v1alpha1.PhaseSpec{Execution: execution}}, 1, 0, nil, "")
-	buildpod.ShipLog(pod, execution, buildpod.LogStore{URL: "http://nobody.asks"})
+	phase := &v1alpha1.Phase{Spec: v1alpha1.PhaseSpec{Execution: &v1alpha1.ExecutionSpec{CredentialSecret: credential}}}
+	builder := &v1alpha1.BuilderStatus{Image: b.images.Builder, AgentImage: b.images.Agent}
+	pod := buildpod.Build(phase, builder, 1, 0, nil, "")
+	buildpod.ShipLog(pod, builder, buildpod.LogStore{URL: "http://nobody.asks"})
 	pod.ObjectMeta = metav1.ObjectMeta{Namespace: b.bare, Name: name}
 	for i := range pod.Spec.Containers {
 		pod.Spec.Containers[i].Command = []string{"/bin/true"}

@@ -68,7 +68,7 @@ var _ = Describe("A builder image", func() {
 		t := newTenant(ctx, "DEV")
 		run := succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": script("ls /katkit", "touch /katkit/x 2>/dev/null || echo read-only"), configFile: workflow(build)})))
 		phase := phasesOf(ctx, run)["BUILD"]
-		Expect(phase.Spec.Execution.AgentDelivery).To(Equal(v1alpha1.AgentByInitContainer))
+		Expect(phase.Status.Builder.AgentDelivery).To(Equal(v1alpha1.AgentByInitContainer))
 		Expect(logOf(ctx, phase)).To(Equal("katkit-agent\nread-only\n"))
 		Expect(suite.pods.ofRun(run)).To(ConsistOf(HaveField("Spec.InitContainers", HaveLen(1))))
 	})

@@ -30,6 +30,12 @@ var _ = Describe("The default BuilderClass", Serial, func() {
 		}
 		Expect(builtBy()).To(Equal("builder\n"))
 
+		g := newGate(ctx)
+		underWay := t.runOf(ctx, newRepository(ctx, map[string]string{
+			"ci.sh": toolbox + `if [ "$KATKIT_PHASE" = BUILD ]; then ` + g.wait() + "; fi\n", configFile: workflow(build, verify),
+		}))
+		awaitPhase(ctx, underWay, "BUILD", v1alpha1.PhaseRunning)
+
 		By("marking a second one, which is for this tenant alone, so that it is in nobody's way if it is left behind")
 		named := &v1alpha1.TenantRepoLinkSpec{}
 		newClass(ctx, func(s *v1alpha1.BuilderClassSpec) {
@@ -41,10 +47,17 @@ var _ = Describe("The default BuilderClass", Serial, func() {
 		Expect(t.linkIs(ctx, link, metav1.ConditionFalse, v1alpha1.ReasonSeveralDefaultClasses)).To(contain("are all marked as the default one", first, second))
 		expectRefused(ctx, t.run(ctx, link, r.sha), v1alpha1.ReasonSeveralDefaultClasses, first, second)
 
+		g.open(ctx) // a run that is under way waits with its next phase until it is clear
+		Eventually(func(ctx context.Context) string { return phasesOf(ctx, underWay)["VERIFY"].Status.Message }).WithContext(ctx).
+			Should(contain("waits since", "are all marked as the default one", first, second))
+
 		By("leaving the mark on the second")
 		DeferCleanup(func(ctx SpecContext) { markDefault(ctx, first, true) })
 		markDefault(ctx, first, false)
 		t.linkIs(ctx, link, metav1.ConditionTrue, v1alpha1.ReasonReady)
+		phases := phasesOf(ctx, succeeded(ctx, underWay))
+		Expect(logOf(ctx, phases["BUILD"])).To(Equal("builder\n"))
+		Expect(logOf(ctx, phases["VERIFY"])).To(Equal("busybox\n"), "a change counts for the next phase")
 		Expect(builtBy()).To(Equal("busybox\n"))
 
 		By("leaving it on none")

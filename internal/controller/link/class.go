@@ -19,7 +19,7 @@ func (c *Controller) class(ctx context.Context, link *v1alpha1.TenantRepoLink, l
 	if err := c.Client.List(ctx, &classes, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing builder classes: %w", err)
 	}
-	class, cause := builderclass.Choose(link, labels, classes.Items)
+	class, cause := builderclass.Choose(builderclass.AskOf(link, labels), classes.Items)
 	if cause != nil || link.Spec.Builder.Image == "" {
 		return cause, nil
 	}

@@ -186,6 +186,9 @@ func (c *Controller) refused(ctx context.Context, phase *v1alpha1.Phase, plan do
 		return c.fail(ctx, phase, cause)
 	}
 	status := *phase.Status.DeepCopy()
+	if begun {
+		status.Builder = plan.Status.Builder // the Pods to come are to be like those that are there
+	}
 	if begun || status.StartTime != nil {
 		domain.Hold(phase, &status, cause, c.Clock.Now())
 	} else {

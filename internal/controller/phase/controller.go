@@ -38,6 +38,7 @@ import (
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases/status,verbs=patch
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases,verbs=patch
 // +kubebuilder:rbac:groups=katkit.dev,resources=phases/finalizers,verbs=update
+// +kubebuilder:rbac:groups=katkit.dev,resources=builderclasses,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete;patch
@@ -69,6 +70,8 @@ type Controller struct {
 	// Recorder writes events.
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
+	// AgentDelivery is how the cluster brings the agent to builder images.
+	AgentDelivery v1alpha1.AgentDelivery
 	// LogStore is where the logs of builder Pods go; nil where there is none.
 	LogStore *buildpod.LogStore
 	// Workers is how many Phases are reconciled at once.
@@ -94,6 +97,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		return err
 	}
 	c.watches = &rolloutWatches{core: c.Core}
+	forClass := handler.EnqueueRequestsFromMapFunc(c.phasesWithoutClass)
 	deploying := handler.EnqueueRequestsFromMapFunc(c.phasesDeploying)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("phase").
@@ -106,6 +110,8 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&appsv1.Deployment{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.StatefulSet{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.DaemonSet{}, deploying, builder.OnlyMetadata).
+		Watches(&v1alpha1.BuilderClass{}, forClass).
+		Watches(&corev1.Namespace{}, forClass, builder.OnlyMetadata).
 		WatchesRawSource(c.watches.source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers, NewQueue: fairqueue.New(c.Workers)}).
 		Complete(c)

@@ -33,7 +33,7 @@ func happened(spec v1alpha1.PhaseSpec, before, after v1alpha1.PhaseStatus) []rep
 	case v1alpha1.PhaseWaitingForApproval:
 		happened = append(happened, report.Event{Reason: string(after.State), Action: "Wait", Note: after.Message})
 	case v1alpha1.PhaseRunning:
-		happened = append(happened, started(spec, after))
+		happened = append(happened, started(after))
 		happened = append(happened, owned(after)...)
 	case v1alpha1.PhaseSucceeded:
 		if spec.Type == v1alpha1.PhaseDeployment {
@@ -110,7 +110,7 @@ func rolledBack(status v1alpha1.PhaseStatus) []report.Event {
 	return []report.Event{{Warning: outcome.Status != metav1.ConditionTrue, Reason: outcome.Reason, Action: "RollBack", Note: outcome.Message}}
 }
 
-func started(spec v1alpha1.PhaseSpec, status v1alpha1.PhaseStatus) report.Event {
+func started(status v1alpha1.PhaseStatus) report.Event {
 	var notes []string
 	for _, receipt := range status.Receipts {
 		notes = append(notes, fmt.Sprintf("%s %s, container %s: %s → %s",
@@ -118,7 +118,7 @@ func started(spec v1alpha1.PhaseSpec, status v1alpha1.PhaseStatus) report.Event 
 	}
 	for _, attempt := range status.Attempts {
 		for _, replica := range attempt.Replicas {
-			notes = append(notes, fmt.Sprintf("builder Pod %s with image %s", replica.Pod, spec.Execution.Image))
+			notes = append(notes, fmt.Sprintf("builder Pod %s with image %s", replica.Pod, status.Builder.Image))
 		}
 	}
 	return report.Event{Reason: "Started", Action: "Start", Note: strings.Join(notes, "; ")}

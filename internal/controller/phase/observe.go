@@ -44,6 +44,9 @@ func (c *Controller) observe(ctx context.Context, phase *v1alpha1.Phase) (domain
 	}
 	if phase.Spec.Type == v1alpha1.PhaseExecution {
 		observation.Pods, err = c.pods(ctx, phase)
+		if err == nil && domain.NeedsBuilder(observation) {
+			observation.Builder, err = c.builder(ctx, phase)
+		}
 		if err == nil && domain.NeedsCredential(observation, c.Clock.Now()) {
 			observation.Credential = c.credential(ctx, phase)
 		}
@@ -101,16 +104,24 @@ func (c *Controller) namespace(ctx context.Context, observation *domain.Observat
 	if phase.Status.StartTime != nil && !observation.Deleted {
 		return nil
 	}
-	var namespace metav1.PartialObjectMetadata
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if err := c.Client.Get(ctx, types.NamespacedName{Name: phase.Namespace}, &namespace); err != nil {
-		return fmt.Errorf("reading namespace %s: %w", phase.Namespace, err)
+	namespace, err := c.readNamespace(ctx, phase.Namespace)
+	if err != nil {
+		return err
 	}
 	observation.NamespaceGone = !namespace.DeletionTimestamp.IsZero()
 	if phase.Status.StartTime == nil && namespace.Labels[v1alpha1.LabelTenant] == "" {
 		observation.NotATenant = link.NotATenant(phase.Namespace)
 	}
 	return nil
+}
+
+func (c *Controller) readNamespace(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := c.Client.Get(ctx, types.NamespacedName{Name: name}, namespace); err != nil {
+		return nil, fmt.Errorf("reading namespace %s: %w", name, err)
+	}
+	return namespace, nil
 }
 
 // siblings reads the states of the Phases that this one waits for, and what those before it left for its ci.sh.

@@ -32,6 +32,7 @@ func (c *Controller) builder(ctx context.Context, repository *source.Repository,
 			return nil, err
 		}
 	}
+	m.ServiceHosts = &v1alpha1.Scheduling{}
 	m.Warnings = append(m.Warnings, fmt.Sprintf("builder Pods run on any host: the tenant's own are asked for, %s names no service that is there, and BuilderClass %s has no tenantFleet",
 		domain.DescriptionPath(m.Link.Spec.Folder()), m.Class.Name))
 	return nil, nil

@@ -59,8 +59,6 @@ type Controller struct {
 	Clock    clock.PassiveClock
 	// Workers is how many runs are reconciled at once.
 	Workers int
-	// AgentDelivery is how the cluster brings the agent to builder images.
-	AgentDelivery v1alpha1.AgentDelivery
 }
 
 const (

@@ -25,7 +25,7 @@ import (
 // material reads what the Phases are made of: tenant, link, class, commit and files; as far as it came, where a problem or an error
 // is in the way. An error is one of the API server's; everything that a person can mend is a problem.
 func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases map[string]*v1alpha1.Phase) (*domain.Material, *problem.Problem, error) {
-	m := &domain.Material{AgentDelivery: c.AgentDelivery}
+	m := &domain.Material{}
 	cause, err := c.tenancy(ctx, run, m)
 	if cause != nil || err != nil {
 		return m, cause, err
@@ -56,7 +56,7 @@ func (c *Controller) material(ctx context.Context, run *v1alpha1.CIRun, phases m
 	if cause, err := c.builder(ctx, repository, m); cause != nil || err != nil {
 		return m, cause, err
 	}
-	if cause := domain.CheckTags(*m); cause != nil {
+	if cause := domain.CheckBuilders(*m); cause != nil {
 		return m, cause, nil
 	}
 	if cause, err := c.carry(ctx, run, repeated, m); cause != nil || err != nil {
@@ -117,7 +117,7 @@ func (c *Controller) tenancy(ctx context.Context, run *v1alpha1.CIRun, m *domain
 	if err := c.Client.List(ctx, &classes); err != nil {
 		return nil, fmt.Errorf("listing builder classes: %w", err)
 	}
-	class, cause := builderclass.Choose(m.Link, namespace.Labels, classes.Items)
+	class, cause := builderclass.Choose(builderclass.AskOf(m.Link, namespace.Labels), classes.Items)
 	m.Class = class
 	return cause, nil
 }

@@ -1,5 +1,6 @@
-// Package builderclass tells which BuilderClass a link uses, and which builder images a class lets it bring. The link controller
-// says so in the link's condition, the run controller makes Phases by it. It is pure.
+// Package builderclass tells which BuilderClass a link uses, what a class lets a link and a workflow ask for, and what the builder Pods of a
+// phase are made by. The link controller says so in the link's condition, the run controller checks it before the first phase, and the phase
+// controller makes builder Pods by the class as it is when a phase begins. It is pure.
 package builderclass
 
 import (
@@ -14,15 +15,29 @@ import (
 	"katkit.dev/katkit/internal/domain/problem"
 )
 
+// Ask is who asks for a BuilderClass: a link, or a phase of one of its runs.
+type Ask struct {
+	// Namespace of the link, and its Labels.
+	Namespace string
+	Labels    labels.Set
+	// Link is its name, ClassName the class that it names; "" for the default one.
+	Link, ClassName string
+}
+
+// AskOf is a link's. labels are those of its namespace.
+func AskOf(link *v1alpha1.TenantRepoLink, labels labels.Set) Ask {
+	return Ask{Namespace: link.Namespace, Labels: labels, Link: link.Name, ClassName: link.Spec.Builder.ClassName}
+}
+
 // Choose finds the BuilderClass of a link: the one that it names, else the only default one; of those only that the link's
-// namespace, which has these labels, may use. The problem's reason is NoBuilderClass, SeveralDefaultClasses or BuilderClassNotAllowed.
-func Choose(link *v1alpha1.TenantRepoLink, namespace labels.Set, classes []v1alpha1.BuilderClass) (*v1alpha1.BuilderClass, *problem.Problem) {
-	offer := offer{namespace: link.Namespace}
+// namespace may use. The problem's reason is NoBuilderClass, SeveralDefaultClasses or BuilderClassNotAllowed.
+func Choose(ask Ask, classes []v1alpha1.BuilderClass) (*v1alpha1.BuilderClass, *problem.Problem) {
+	offer := offer{namespace: ask.Namespace}
 	for i := range classes {
-		offer.add(&classes[i], namespace)
+		offer.add(&classes[i], ask.Labels)
 	}
-	if name := link.Spec.Builder.ClassName; name != "" {
-		return offer.named(name, link.Name)
+	if ask.ClassName != "" {
+		return offer.named(ask.ClassName, ask.Link)
 	}
 	return offer.byDefault()
 }

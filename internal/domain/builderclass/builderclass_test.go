@@ -56,7 +56,7 @@ func TestChoose(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			link := &v1alpha1.TenantRepoLink{ObjectMeta: metav1.ObjectMeta{Namespace: "d-shop", Name: "shop"}}
 			link.Spec.Builder.ClassName = c.names
-			got, cause := builderclass.Choose(link, labels.Set{"plan": c.plan}, c.classes)
+			got, cause := builderclass.Choose(builderclass.AskOf(link, labels.Set{"plan": c.plan}), c.classes)
 			if c.reason == "" {
 				if cause != nil || got.Name != c.want {
 					t.Errorf("got %+v, %v; want %s", got, cause, c.want)

@@ -1,5 +1,5 @@
 // Package buildpod makes the builder Pod of an execution phase. The phase's controller creates what it
-// returns. It is pure: the same Phase, attempt, replica and outputs always give the same Pod, name included.
+// returns. It is pure: the same Phase, builder, attempt, replica and outputs always give the same Pod, name included.
 //
 // What always holds of a builder Pod: it is owned by its Phase and never restarted; it has nothing of its host, and keeps to the level
 // Baseline of the Pod Security Standards, or Restricted; a ServiceAccount's token for the API server is in the build container
@@ -42,12 +42,12 @@ func named(phase *v1alpha1.Phase, what string) string {
 	return contract.PodName(phase.Name, life.Sum32(), what)
 }
 
-// Build returns the builder Pod of an attempt (from 1) and replica (from 0) of a phase of type Execution. outputs are those
+// Build returns the builder Pod of an attempt (from 1) and replica (from 0) of a phase of type Execution, made by builder. outputs are those
 // of earlier phases, the later ones behind: the last of a name counts, and wins over a variable of the phase unless it is
 // one of Katkit's own. What contract.CheckOutputName refuses is left out. caBundle are certificates in PEM that the checkout
 // trusts beside those of its image; "" for none.
-func Build(phase *v1alpha1.Phase, attempt, replica int32, outputs []v1alpha1.Output, caBundle string) *corev1.Pod {
-	execution := phase.Spec.Execution.DeepCopy() // the Pod is another object and shares nothing with its Phase
+func Build(phase *v1alpha1.Phase, builder *v1alpha1.BuilderStatus, attempt, replica int32, outputs []v1alpha1.Output, caBundle string) *corev1.Pod {
+	execution, builder := phase.Spec.Execution.DeepCopy(), builder.DeepCopy() // the Pod is another object and shares nothing with its Phase
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:            Name(phase, attempt, replica),
@@ -61,14 +61,14 @@ func Build(phase *v1alpha1.Phase, attempt, replica int32, outputs []v1alpha1.Out
 			TerminationGracePeriodSeconds: new(int64(GracePeriod / time.Second)),
 			AutomountServiceAccountToken:  new(false),
 			EnableServiceLinks:            new(false),
-			SecurityContext:               podSecurity(execution),
-			Volumes:                       volumes(phase, attempt),
+			SecurityContext:               podSecurity(builder),
+			Volumes:                       volumes(phase, builder, attempt),
 		},
 	}
-	place(&pod.Spec, execution)
-	container := build(execution, replica, outputs)
+	place(&pod.Spec, builder)
+	container := build(execution, builder, replica, outputs)
 	identify(pod, execution, &container)
-	order(&pod.Spec, execution, checkout(phase, caBundle), container)
+	order(&pod.Spec, builder, checkout(phase, builder, caBundle), container)
 	return pod
 }
 
@@ -86,49 +86,48 @@ func labels(phase *v1alpha1.Phase) map[string]string {
 	}
 }
 
-func checkout(phase *v1alpha1.Phase, caBundle string) corev1.Container {
-	execution := phase.Spec.Execution
+func checkout(phase *v1alpha1.Phase, builder *v1alpha1.BuilderStatus, caBundle string) corev1.Container {
 	container := corev1.Container{
 		Name:            contract.CheckoutContainer,
-		Image:           execution.AgentImage,
+		Image:           builder.AgentImage,
 		Command:         []string{contract.AgentBinary, contract.CheckoutCommand},
-		Env:             checkoutEnvironment(phase),
+		Env:             checkoutEnvironment(phase, builder),
 		VolumeMounts:    []corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
 		SecurityContext: hardened(),
-		Resources:       agentResources(execution),
+		Resources:       agentResources(builder),
 	}
 	if caBundle != "" {
 		container.Env = append(container.Env, literal(contract.VarCABundle, caBundle))
 	}
-	if execution.CredentialSecret != "" {
+	if phase.Spec.Execution.CredentialSecret != "" {
 		container.VolumeMounts = append(container.VolumeMounts,
 			corev1.VolumeMount{Name: volumeCredential, MountPath: contract.CredentialDir, ReadOnly: true})
 	}
 	return container
 }
 
-func build(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1alpha1.Output) corev1.Container {
+func build(execution *v1alpha1.ExecutionSpec, builder *v1alpha1.BuilderStatus, replica int32, outputs []v1alpha1.Output) corev1.Container {
 	container := corev1.Container{
 		Name:    contract.BuildContainer,
-		Image:   execution.Image,
-		Command: []string{agentPath(execution), contract.ExecCommand},
-		Env:     append(environment(execution, replica, outputs), literal(contract.VarContract, strconv.Itoa(contract.Version))),
+		Image:   builder.Image,
+		Command: []string{agentPath(builder), contract.ExecCommand},
+		Env:     append(environment(execution, builder.Env, replica, outputs), literal(contract.VarContract, strconv.Itoa(contract.Version))),
 		EnvFrom: wholeSources(execution),
 		VolumeMounts: append([]corev1.VolumeMount{{Name: volumeWorkspace, MountPath: contract.WorkspaceDir}},
-			agentMounts(execution)...),
-		SecurityContext: granted(execution),
+			agentMounts(builder)...),
+		SecurityContext: granted(builder),
 	}
 	container.VolumeMounts = append(container.VolumeMounts, cacheMounts(execution)...)
-	if execution.Resources != nil {
-		container.Resources = *execution.Resources
+	if builder.Resources != nil {
+		container.Resources = *builder.Resources
 	}
 	return container
 }
 
-func volumes(phase *v1alpha1.Phase, attempt int32) []corev1.Volume {
+func volumes(phase *v1alpha1.Phase, builder *v1alpha1.BuilderStatus, attempt int32) []corev1.Volume {
 	execution := phase.Spec.Execution
 	volumes := append([]corev1.Volume{{Name: volumeWorkspace, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
-		agentVolumes(execution)...)
+		agentVolumes(builder)...)
 	volumes = append(volumes, cacheVolumes(execution)...)
 	if execution.CredentialSecret != "" {
 		volumes = append(volumes, corev1.Volume{Name: volumeCredential, VolumeSource: corev1.VolumeSource{

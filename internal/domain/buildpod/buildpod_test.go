@@ -23,8 +23,30 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// newPhase is an execution phase as the run controller makes one.
-func newPhase(change func(*v1alpha1.ExecutionSpec)) *v1alpha1.Phase {
+// fixture is an execution phase as the run controller makes one, and what its builder Pods are made by.
+type fixture struct {
+	*v1alpha1.Phase
+	builder *v1alpha1.BuilderStatus
+}
+
+// parts of a fixture, to be changed.
+type parts struct {
+	*v1alpha1.ExecutionSpec
+	*v1alpha1.BuilderStatus
+}
+
+func (f fixture) build(replica int32, outputs []v1alpha1.Output, caBundle string) *corev1.Pod {
+	return buildpod.Build(f.Phase, f.builder, 1, replica, outputs, caBundle)
+}
+
+// shipping is the Pod that ships its log.
+func (f fixture) shipping(store buildpod.LogStore) *corev1.Pod {
+	pod := f.build(0, nil, "")
+	buildpod.ShipLog(pod, f.builder, store)
+	return pod
+}
+
+func newPhase(change func(parts)) fixture {
 	phase := &v1alpha1.Phase{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: "taskrunner-7f3a-0-pre-deploy-build", Namespace: "d-taskrunner", UID: "0b7e7dee-87f2-4dc0-94b5-1a8e0d8f3c11",
@@ -38,44 +60,45 @@ func newPhase(change func(*v1alpha1.ExecutionSpec)) *v1alpha1.Phase {
 			Run: v1alpha1.ObjectName{Name: "taskrunner-7f3a"}, Name: "PRE_DEPLOY_BUILD", Type: v1alpha1.PhaseExecution,
 			SHA: strings.Repeat("c0ffee12", 5), Approval: v1alpha1.ApprovalAutomatic,
 			Execution: &v1alpha1.ExecutionSpec{
-				Image: "katkit/builder:1", AgentImage: "katkit/agent:1", RepositoryURL: "https://github.com/acme/taskrunner.git",
-				Parallelism: 1,
-				Env:         []v1alpha1.BuilderEnvVar{{Name: "PHASE", Value: "BUILD"}, {Name: "ENV", Value: "DEV"}, {Name: "EMPTY"}},
+				RepositoryURL: "https://github.com/acme/taskrunner.git",
+				Parallelism:   1,
+				Env:           []v1alpha1.BuilderEnvVar{{Name: "PHASE", Value: "BUILD"}, {Name: "ENV", Value: "DEV"}, {Name: "EMPTY"}},
 			},
 		},
 	}
+	builder := &v1alpha1.BuilderStatus{ClassName: "standard", Image: "katkit/builder:1", AgentImage: "katkit/agent:1"}
 	if change != nil {
-		change(phase.Spec.Execution)
+		change(parts{phase.Spec.Execution, builder})
 	}
-	return phase
+	return fixture{phase, builder}
 }
 
 func TestBuild(t *testing.T) {
 	for name, c := range map[string]struct {
 		replica int32
-		change  func(*v1alpha1.ExecutionSpec)
+		change  func(parts)
 		outputs []v1alpha1.Output
 		ca      string
 	}{
 		"plain": {},
-		"app": {ca: "-----BEGIN CERTIFICATE-----\nMIIB$(GIT_SHA)\n-----END CERTIFICATE-----\n", change: func(e *v1alpha1.ExecutionSpec) {
+		"app": {ca: "-----BEGIN CERTIFICATE-----\nMIIB$(GIT_SHA)\n-----END CERTIFICATE-----\n", change: func(e parts) {
 			e.CredentialSecret, e.CredentialKind = "github", v1alpha1.CredentialApp
 		}},
-		"credential": {change: func(e *v1alpha1.ExecutionSpec) {
+		"credential": {change: func(e parts) {
 			e.CredentialSecret = "github"
 		}},
-		"checkout": {change: func(e *v1alpha1.ExecutionSpec) {
+		"checkout": {change: func(e parts) {
 			e.Fork = true
-			e.EnvDefaults = []v1alpha1.EnvVar{{Name: contract.VarFetchDepth, Value: "2"}, {Name: contract.VarLFS, Value: "true"}}
-			e.Env = append(e.Env, v1alpha1.BuilderEnvVar{Name: contract.VarFetchDepth, Value: "50"}, v1alpha1.BuilderEnvVar{Name: contract.VarSubmodules, Value: "$(ENV)"},
+			e.BuilderStatus.Env = []v1alpha1.EnvVar{{Name: contract.VarFetchDepth, Value: "2"}, {Name: contract.VarLFS, Value: "true"}}
+			e.ExecutionSpec.Env = append(e.ExecutionSpec.Env, v1alpha1.BuilderEnvVar{Name: contract.VarFetchDepth, Value: "50"}, v1alpha1.BuilderEnvVar{Name: contract.VarSubmodules, Value: "$(ENV)"},
 				v1alpha1.BuilderEnvVar{Name: "KATKIT_TENANT", Value: "taskrunner"})
 		}},
-		"cache": {change: func(e *v1alpha1.ExecutionSpec) {
+		"cache": {change: func(e parts) {
 			e.Cache = &v1alpha1.CacheSpec{ClaimName: "go-modules", Path: "/cache"}
 		}},
-		"init-container": {change: func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = v1alpha1.AgentByInitContainer }},
-		"builder-image":  {change: func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = v1alpha1.AgentInBuilderImage }},
-		"placed": {replica: 2, change: func(e *v1alpha1.ExecutionSpec) {
+		"init-container": {change: func(e parts) { e.AgentDelivery = v1alpha1.AgentByInitContainer }},
+		"builder-image":  {change: func(e parts) { e.AgentDelivery = v1alpha1.AgentInBuilderImage }},
+		"placed": {replica: 2, change: func(e parts) {
 			e.Parallelism = 3
 			e.NodeSelector = map[string]string{"fleet": "builder", v1alpha1.LabelAllocationTag: "gpu"}
 			e.Tolerations = []corev1.Toleration{{Key: "builders-only", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule}}
@@ -84,23 +107,23 @@ func TestBuild(t *testing.T) {
 				Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
 			}
 		}},
-		"granted": {change: func(e *v1alpha1.ExecutionSpec) {
+		"granted": {change: func(e parts) {
 			e.PodSecurity, e.RuntimeClassName = v1alpha1.PodSecurityBaseline, "gvisor"
 			e.Capabilities = []v1alpha1.Capability{"SETGID", "SETUID"}
 			e.SeccompProfile = &v1alpha1.SeccompProfile{Type: v1alpha1.SeccompNodeDefault}
 			e.ImagePullSecrets = []v1alpha1.ObjectName{{Name: "registry"}}
 			e.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{}}
 		}},
-		"restricted": {change: func(e *v1alpha1.ExecutionSpec) {
+		"restricted": {change: func(e parts) {
 			e.PodSecurity = v1alpha1.PodSecurityRestricted
 			e.Capabilities = []v1alpha1.Capability{"NET_BIND_SERVICE"}
 			e.SeccompProfile = &v1alpha1.SeccompProfile{Type: v1alpha1.SeccompLocalhost, LocalhostProfile: "profiles/build.json"}
 		}},
-		"identity": {change: func(e *v1alpha1.ExecutionSpec) {
+		"identity": {change: func(e parts) {
 			e.CredentialSecret, e.ServiceAccountName = "github", "tester"
 		}},
-		"hostile-values": {change: func(e *v1alpha1.ExecutionSpec) {
-			e.Env = []v1alpha1.BuilderEnvVar{
+		"hostile-values": {change: func(e parts) {
+			e.ExecutionSpec.Env = []v1alpha1.BuilderEnvVar{
 				{Name: "REFERENCE", Value: "$(ENV)"},
 				{Name: "ESCAPED", Value: "$$(ENV)"},
 				{Name: "DOLLARS", Value: "$$"},
@@ -110,14 +133,14 @@ func TestBuild(t *testing.T) {
 				{Name: "UNICODE", Value: "größe \u202e 日本"},
 			}
 		}},
-		"secrets": {outputs: []v1alpha1.Output{{Name: "LEFT", Value: "1"}}, change: func(e *v1alpha1.ExecutionSpec) {
+		"secrets": {outputs: []v1alpha1.Output{{Name: "LEFT", Value: "1"}}, change: func(e parts) {
 			e.CredentialSecret = "github"
-			e.EnvDefaults = []v1alpha1.EnvVar{{Name: "LEVEL", Value: "$5"}, {Name: "ENV", Value: "class"}, {Name: "TOKEN", Value: "without"}}
+			e.BuilderStatus.Env = []v1alpha1.EnvVar{{Name: "LEVEL", Value: "$5"}, {Name: "ENV", Value: "class"}, {Name: "TOKEN", Value: "without"}}
 			e.EnvFrom = []v1alpha1.EnvFromSource{
 				{SecretRef: &v1alpha1.ObjectReference{Name: "all"}},
 				{Prefix: "CFG_", ConfigMapRef: &v1alpha1.ObjectReference{Name: "config", Optional: true}},
 			}
-			e.Env = append(e.Env,
+			e.ExecutionSpec.Env = append(e.ExecutionSpec.Env,
 				v1alpha1.BuilderEnvVar{Name: "TOKEN", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "token", Optional: true}}},
 				v1alpha1.BuilderEnvVar{Name: "REGION", ValueFrom: &v1alpha1.EnvVarSource{ConfigMapKeyRef: &v1alpha1.KeyReference{Name: "config", Key: "region"}}},
 				v1alpha1.BuilderEnvVar{Name: "LEFT", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "left"}}})
@@ -127,7 +150,7 @@ func TestBuild(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := yaml.Marshal(buildpod.Build(newPhase(c.change), 1, c.replica, c.outputs, c.ca))
+			got, err := yaml.Marshal(newPhase(c.change).build(c.replica, c.outputs, c.ca))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -214,7 +237,7 @@ func TestOutputsOfEarlierPhases(t *testing.T) {
 			want:    []string{"REPLICA_ID=0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.Env = c.env }), 1, 0, c.outputs, "")
+			pod := newPhase(func(e parts) { e.ExecutionSpec.Env = c.env }).build(0, c.outputs, "")
 			var got []string
 			for _, variable := range pod.Spec.Containers[1].Env {
 				if variable.Name != contract.VarContract { // which is for the agent
@@ -239,10 +262,10 @@ func FuzzEnvironment(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
-			e.Env = []v1alpha1.BuilderEnvVar{{Name: "ENV", Value: "DEV"}, {Name: "X", Value: value}}
+		phase := newPhase(func(e parts) {
+			e.ExecutionSpec.Env = []v1alpha1.BuilderEnvVar{{Name: "ENV", Value: "DEV"}, {Name: "X", Value: value}}
 		})
-		pod := buildpod.Build(phase, 1, 0, []v1alpha1.Output{{Name: "Y", Value: value}}, "")
+		pod := phase.build(0, []v1alpha1.Output{{Name: "Y", Value: value}}, "")
 		seen := 0
 		for _, variable := range pod.Spec.Containers[1].Env {
 			if variable.Name != "X" && variable.Name != "Y" {
@@ -261,14 +284,14 @@ func FuzzEnvironment(f *testing.F) {
 
 // A Pod is another object than its Phase: what the API server answers to its creation is decoded into it.
 func TestBuildSharesNothingWithThePhase(t *testing.T) {
-	phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
+	phase := newPhase(func(e parts) {
 		e.NodeSelector = map[string]string{"fleet": "builder"}
 		e.Tolerations = []corev1.Toleration{{Key: "builders-only"}}
 		e.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")}}
 	})
-	before := phase.DeepCopy()
-	pod := buildpod.Build(phase, 1, 0, nil, "")
-	if diff := cmp.Diff(pod, buildpod.Build(phase, 1, 0, nil, "")); diff != "" {
+	before, builder := phase.DeepCopy(), phase.builder.DeepCopy()
+	pod := phase.build(0, nil, "")
+	if diff := cmp.Diff(pod, phase.build(0, nil, "")); diff != "" {
 		t.Errorf("the same input gave another Pod (-first +second)\n%s", diff)
 	}
 	pod.Spec.NodeSelector["fleet"] = "changed"
@@ -276,17 +299,17 @@ func TestBuildSharesNothingWithThePhase(t *testing.T) {
 	pod.Spec.Containers[1].Resources.Limits[corev1.ResourceCPU] = resource.MustParse("1")
 	pod.Labels[v1alpha1.LabelLink] = "changed"
 	pod.Spec.Containers[1].Env[0].Value = "changed"
-	if diff := cmp.Diff(before, phase); diff != "" {
+	if diff := cmp.Diff(before, phase.Phase) + cmp.Diff(builder, phase.builder); diff != "" {
 		t.Errorf("a change of the Pod is one of the Phase (-before +after)\n%s", diff)
 	}
 }
 
 // What ci.sh sees of Secrets is in the build container alone, and runs before it has none of it.
 func TestTheCheckoutSeesNoVariablesOfTheTenant(t *testing.T) {
-	pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) {
+	pod := newPhase(func(e parts) {
 		e.EnvFrom = []v1alpha1.EnvFromSource{{SecretRef: &v1alpha1.ObjectReference{Name: "all"}}}
-		e.Env = []v1alpha1.BuilderEnvVar{{Name: "TOKEN", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "token"}}}}
-	}), 1, 0, nil, "")
+		e.ExecutionSpec.Env = []v1alpha1.BuilderEnvVar{{Name: "TOKEN", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: &v1alpha1.KeyReference{Name: "npm", Key: "token"}}}}
+	}).build(0, nil, "")
 	for _, container := range pod.Spec.Containers {
 		sourced := len(container.EnvFrom)
 		for _, variable := range container.Env {
@@ -302,7 +325,7 @@ func TestTheCheckoutSeesNoVariablesOfTheTenant(t *testing.T) {
 
 // ci.sh runs in the build container, so nothing of the credential may be there, nor a token for the API server.
 func TestBuildKeepsSecretsFromCIScript(t *testing.T) {
-	pod := buildpod.Build(newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" }), 1, 0, nil, "")
+	pod := newPhase(func(e parts) { e.CredentialSecret = "github" }).build(0, nil, "")
 	volumes := map[string]corev1.Volume{}
 	for _, volume := range pod.Spec.Volumes {
 		volumes[volume.Name] = volume
@@ -358,29 +381,29 @@ func TestName(t *testing.T) {
 }
 
 func TestTheSecretOfAnApp(t *testing.T) {
-	token := newPhase(func(e *v1alpha1.ExecutionSpec) {
+	token := newPhase(func(e parts) {
 		e.CredentialSecret, e.CredentialKind = "github", v1alpha1.CredentialToken
 	})
-	older := newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" }) // from before there were Apps
-	public := newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialKind = v1alpha1.CredentialApp })
-	for _, phase := range []*v1alpha1.Phase{token, older, public, {}} {
+	older := newPhase(func(e parts) { e.CredentialSecret = "github" }) // from before there were Apps
+	public := newPhase(func(e parts) { e.CredentialKind = v1alpha1.CredentialApp })
+	for _, phase := range []*v1alpha1.Phase{token.Phase, older.Phase, public.Phase, {}} {
 		if buildpod.NeedsCredential(phase) {
 			t.Errorf("%+v needs no Secret of its own", phase.Spec.Execution)
 		}
 	}
-	phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
+	phase := newPhase(func(e parts) {
 		e.CredentialSecret, e.CredentialKind = "github", v1alpha1.CredentialApp
 	})
-	if !buildpod.NeedsCredential(phase) {
+	if !buildpod.NeedsCredential(phase.Phase) {
 		t.Error("needs a Secret")
 	}
-	got, err := yaml.Marshal(buildpod.BuildCredential(phase, 2, "ghs_token"))
+	got, err := yaml.Marshal(buildpod.BuildCredential(phase.Phase, 2, "ghs_token"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "credential-secret.yaml", got)
-	names := map[string]bool{buildpod.Name(phase, 1, 0): true}
-	for _, name := range []string{buildpod.CredentialName(phase, 1), buildpod.CredentialName(phase, 2)} {
+	names := map[string]bool{buildpod.Name(phase.Phase, 1, 0): true}
+	for _, name := range []string{buildpod.CredentialName(phase.Phase, 1), buildpod.CredentialName(phase.Phase, 2)} {
 		if names[name] || len(validation.IsDNS1123Label(name)) > 0 {
 			t.Errorf("%q is taken, or no name", name)
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // checkoutEnvironment says which commit is checked out, and what more is asked for.
-func checkoutEnvironment(phase *v1alpha1.Phase) []corev1.EnvVar {
+func checkoutEnvironment(phase *v1alpha1.Phase, builder *v1alpha1.BuilderStatus) []corev1.EnvVar {
 	env := []corev1.EnvVar{
 		{Name: contract.VarRepoURL, Value: phase.Spec.Execution.RepositoryURL},
 		{Name: contract.VarGitSHA, Value: phase.Spec.SHA},
@@ -16,20 +16,20 @@ func checkoutEnvironment(phase *v1alpha1.Phase) []corev1.EnvVar {
 	if phase.Spec.Execution.Fork {
 		env = append(env, literal(contract.VarFork, "true"))
 	}
-	return append(env, asked(phase.Spec.Execution)...)
+	return append(env, asked(phase.Spec.Execution.Env, builder.Env)...)
 }
 
 // asked are the variables that are for the checkout, those of the class where nothing else has them. What comes from a Secret or a ConfigMap
 // is not among them: the checkout has nothing of either.
-func asked(execution *v1alpha1.ExecutionSpec) []corev1.EnvVar {
+func asked(phase []v1alpha1.BuilderEnvVar, class []v1alpha1.EnvVar) []corev1.EnvVar {
 	var env []corev1.EnvVar
 	set := map[string]bool{}
-	for _, variable := range execution.Env {
+	for _, variable := range phase {
 		if contract.SettableVariable(variable.Name) && variable.ValueFrom == nil {
 			env, set[variable.Name] = append(env, literal(variable.Name, variable.Value)), true
 		}
 	}
-	for _, variable := range execution.EnvDefaults {
+	for _, variable := range class {
 		if contract.SettableVariable(variable.Name) && !set[variable.Name] {
 			env = append(env, literal(variable.Name, variable.Value))
 		}

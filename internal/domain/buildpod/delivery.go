@@ -15,53 +15,53 @@ import (
 
 // order puts the containers where they start. An image that brings its agent runs what it likes from its first moment on, so it begins when
 // the checkout, whose folder it shares, is over and its credential gone.
-func order(pod *corev1.PodSpec, execution *v1alpha1.ExecutionSpec, checkout, build corev1.Container) {
-	if execution.AgentDelivery == v1alpha1.AgentInBuilderImage {
+func order(pod *corev1.PodSpec, builder *v1alpha1.BuilderStatus, checkout, build corev1.Container) {
+	if builder.AgentDelivery == v1alpha1.AgentInBuilderImage {
 		pod.InitContainers, pod.Containers = []corev1.Container{checkout}, []corev1.Container{build}
 		return
 	}
-	pod.InitContainers, pod.Containers = initContainers(execution), []corev1.Container{checkout, build}
+	pod.InitContainers, pod.Containers = initContainers(builder), []corev1.Container{checkout, build}
 }
 
 // agentPath is the agent as the build container sees it.
-func agentPath(execution *v1alpha1.ExecutionSpec) string {
-	if execution.AgentDelivery == v1alpha1.AgentInBuilderImage {
+func agentPath(builder *v1alpha1.BuilderStatus) string {
+	if builder.AgentDelivery == v1alpha1.AgentInBuilderImage {
 		return contract.AgentBinary
 	}
 	return contract.AgentPath
 }
 
-func agentMounts(execution *v1alpha1.ExecutionSpec) []corev1.VolumeMount {
-	if execution.AgentDelivery == v1alpha1.AgentInBuilderImage {
+func agentMounts(builder *v1alpha1.BuilderStatus) []corev1.VolumeMount {
+	if builder.AgentDelivery == v1alpha1.AgentInBuilderImage {
 		return nil
 	}
 	return []corev1.VolumeMount{{Name: volumeAgent, MountPath: contract.AgentMountDir, ReadOnly: true}}
 }
 
-func agentVolumes(execution *v1alpha1.ExecutionSpec) []corev1.Volume {
+func agentVolumes(builder *v1alpha1.BuilderStatus) []corev1.Volume {
 	volume := corev1.Volume{Name: volumeAgent}
-	switch execution.AgentDelivery {
+	switch builder.AgentDelivery {
 	case v1alpha1.AgentInBuilderImage:
 		return nil
 	case v1alpha1.AgentByInitContainer:
 		volume.EmptyDir = &corev1.EmptyDirVolumeSource{}
 	default:
-		volume.Image = &corev1.ImageVolumeSource{Reference: execution.AgentImage}
+		volume.Image = &corev1.ImageVolumeSource{Reference: builder.AgentImage}
 	}
 	return []corev1.Volume{volume}
 }
 
 // initContainers copy the agent where it cannot be mounted. The agent copies itself: its image need not have a shell.
-func initContainers(execution *v1alpha1.ExecutionSpec) []corev1.Container {
-	if execution.AgentDelivery != v1alpha1.AgentByInitContainer {
+func initContainers(builder *v1alpha1.BuilderStatus) []corev1.Container {
+	if builder.AgentDelivery != v1alpha1.AgentByInitContainer {
 		return nil
 	}
 	return []corev1.Container{{
 		Name:            contract.AgentContainer,
-		Image:           execution.AgentImage,
+		Image:           builder.AgentImage,
 		Command:         []string{contract.AgentBinary, contract.InstallCommand, contract.AgentMountDir},
 		VolumeMounts:    []corev1.VolumeMount{{Name: volumeAgent, MountPath: contract.AgentMountDir}},
 		SecurityContext: hardened(),
-		Resources:       agentResources(execution),
+		Resources:       agentResources(builder),
 	}}
 }

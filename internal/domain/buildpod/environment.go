@@ -12,9 +12,9 @@ import (
 	"katkit.dev/katkit/internal/contract"
 )
 
-// environment has the variables of the phase as it lists them, the defaults first, then the outputs by name, then the replica's index.
+// environment has the variables of the phase as it lists them, the class's first, then the outputs by name, then the replica's index.
 // Those from Secrets and ConfigMaps have marked names, and the agent gives them their own.
-func environment(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1alpha1.Output) []corev1.EnvVar {
+func environment(execution *v1alpha1.ExecutionSpec, class []v1alpha1.EnvVar, replica int32, outputs []v1alpha1.Output) []corev1.EnvVar {
 	left := make(map[string]string, len(outputs))
 	for _, output := range outputs {
 		if contract.CheckOutputName(output.Name) == nil {
@@ -39,7 +39,7 @@ func environment(execution *v1alpha1.ExecutionSpec, replica int32, outputs []v1a
 	fixed = append(fixed, contract.VarReplicaID)
 
 	var env []corev1.EnvVar
-	for _, variable := range execution.EnvDefaults {
+	for _, variable := range class {
 		if !slices.Contains(fixed, variable.Name) {
 			env = append(env, literal(variable.Name, variable.Value))
 		}

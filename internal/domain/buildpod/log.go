@@ -58,13 +58,13 @@ func ParseLogStore(address string, caBundle []byte) (*LogStore, error) {
 // ShipLog adds to a builder Pod of an execution what brings the log of its build container to a store: a folder that both share, and the Pod's token for the
 // store, which the container that ships alone has. That is the checkout's, which goes on when its work is done, since each container more
 // costs the node as much as the whole work of a short build; where it is over before the build begins, it is one of its own.
-func ShipLog(pod *corev1.Pod, execution *v1alpha1.ExecutionSpec, store LogStore) {
+func ShipLog(pod *corev1.Pod, builder *v1alpha1.BuilderStatus, store LogStore) {
 	spool := corev1.VolumeMount{Name: volumeSpool, MountPath: contract.SpoolDir}
 	build := containerOf(pod.Spec.Containers, contract.BuildContainer)
 	build.VolumeMounts = append(build.VolumeMounts, spool)
 	build.Env = append(build.Env, literal(contract.VarSpoolBytes, strconv.Itoa(spoolBytes)))
 
-	ships := shipper(&pod.Spec, execution)
+	ships := shipper(&pod.Spec, builder)
 	ships.Command = append(ships.Command, contract.ShipCommand)
 	ships.Env = append(ships.Env, shipEnvironment(pod, store)...)
 	ships.VolumeMounts = append(ships.VolumeMounts, spool, corev1.VolumeMount{Name: volumeLogToken, MountPath: contract.LogTokenDir, ReadOnly: true})
@@ -74,14 +74,14 @@ func ShipLog(pod *corev1.Pod, execution *v1alpha1.ExecutionSpec, store LogStore)
 }
 
 // shipper is the container that ships the log, which is made where there is none that can.
-func shipper(pod *corev1.PodSpec, execution *v1alpha1.ExecutionSpec) *corev1.Container {
+func shipper(pod *corev1.PodSpec, builder *v1alpha1.BuilderStatus) *corev1.Container {
 	if checkout := containerOf(pod.Containers, contract.CheckoutContainer); checkout != nil {
-		checkout.Resources = shipResources(execution, gitResources())
+		checkout.Resources = shipResources(builder, gitResources())
 		return checkout
 	}
 	pod.Containers = append(pod.Containers, corev1.Container{
-		Name: contract.LogContainer, Image: execution.AgentImage, Command: []string{contract.AgentBinary},
-		SecurityContext: hardened(), Resources: shipResources(execution, logResources()),
+		Name: contract.LogContainer, Image: builder.AgentImage, Command: []string{contract.AgentBinary},
+		SecurityContext: hardened(), Resources: shipResources(builder, logResources()),
 	})
 	return &pod.Containers[len(pod.Containers)-1]
 }

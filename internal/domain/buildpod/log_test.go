@@ -16,10 +16,7 @@ import (
 )
 
 func withLog(store buildpod.LogStore) *corev1.Pod {
-	phase := newPhase(func(e *v1alpha1.ExecutionSpec) { e.CredentialSecret = "github" })
-	pod := buildpod.Build(phase, 1, 0, nil, "")
-	buildpod.ShipLog(pod, phase.Spec.Execution, store)
-	return pod
+	return newPhase(func(e parts) { e.CredentialSecret = "github" }).shipping(store)
 }
 
 func TestShipLog(t *testing.T) {
@@ -34,14 +31,13 @@ func TestShipLog(t *testing.T) {
 func TestTheSpoolIsBesideTheLimitOfTheBuild(t *testing.T) {
 	for limit, want := range map[string]string{"": "0", "2Gi": "1280Mi"} {
 		for delivery, name := range shippers {
-			phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
+			phase := newPhase(func(e parts) {
 				e.AgentDelivery = delivery
 				if limit != "" {
 					e.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse(limit)}}
 				}
 			})
-			pod := buildpod.Build(phase, 1, 0, nil, "")
-			buildpod.ShipLog(pod, phase.Spec.Execution, buildpod.LogStore{URL: "http://logs"})
+			pod := phase.shipping(buildpod.LogStore{URL: "http://logs"})
 			for _, container := range pod.Spec.Containers {
 				if got := container.Resources.Limits.StorageEphemeral(); container.Name == name && got.Cmp(resource.MustParse(want)) != 0 {
 					t.Errorf("%s: with %q for the build, what ships has %s", delivery, limit, got)
@@ -61,9 +57,8 @@ var shippers = map[v1alpha1.AgentDelivery]string{
 func TestTheTokenForTheStoreIsForWhatShipsAlone(t *testing.T) {
 	for delivery, name := range shippers {
 		t.Run(string(delivery), func(t *testing.T) {
-			phase := newPhase(func(e *v1alpha1.ExecutionSpec) { e.AgentDelivery = delivery })
-			pod := buildpod.Build(phase, 1, 0, nil, "")
-			buildpod.ShipLog(pod, phase.Spec.Execution, buildpod.LogStore{URL: "http://logs"})
+			phase := newPhase(func(e parts) { e.AgentDelivery = delivery })
+			pod := phase.shipping(buildpod.LogStore{URL: "http://logs"})
 			tokens := map[string]bool{}
 			for _, volume := range pod.Spec.Volumes {
 				tokens[volume.Name] = volume.Projected != nil

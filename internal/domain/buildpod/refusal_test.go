@@ -60,14 +60,13 @@ func TestRefused(t *testing.T) {
 			want: `the API server refused the builder Pod: admission webhook "no.example.com" denied the request: no`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
+			phase := newPhase(func(e parts) {
 				e.AgentDelivery = v1alpha1.AgentInBuilderImage // so that there is a container log
 				e.Resources = &corev1.ResourceRequirements{
 					Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}, Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("4Gi")},
 				}
 			})
-			pod := buildpod.Build(phase, 1, 0, nil, "")
-			buildpod.ShipLog(pod, phase.Spec.Execution, buildpod.LogStore{URL: "http://logs"})
+			pod := phase.shipping(buildpod.LogStore{URL: "http://logs"})
 			got := buildpod.Refused(pod, c.said)
 			if diff := cmp.Diff(c.want, got.Message); diff != "" || got.Reason != c.reason || got.Transient != c.transient {
 				t.Errorf("%s, passes by itself: %t (-want +got)\n%s", got.Reason, got.Transient, diff)
@@ -82,7 +81,7 @@ func FuzzRefused(f *testing.F) {
 		"failed quota: a: must specify  for: ", "minimum cpu usage per Pod is ", " max limit to request ratio per Pod is "} {
 		f.Add(seed)
 	}
-	pod := buildpod.Build(newPhase(nil), 1, 0, nil, "")
+	pod := newPhase(nil).build(0, nil, "")
 	f.Fuzz(func(t *testing.T, said string) {
 		cause := buildpod.Refused(pod, "pods \"x\" is forbidden: "+said)
 		if !strings.Contains(cause.Message, said) {

@@ -10,8 +10,8 @@ import (
 )
 
 // agentResources bound a container that runs the agent alone, and ships no log.
-func agentResources(execution *v1alpha1.ExecutionSpec) corev1.ResourceRequirements {
-	return asTheClassSays(execution, gitResources())
+func agentResources(builder *v1alpha1.BuilderStatus) corev1.ResourceRequirements {
+	return asTheClassSays(builder, gitResources())
 }
 
 // gitResources are enough for git, which needs little for one commit; what it writes counts for the Pod as a whole.
@@ -31,20 +31,20 @@ func logResources() corev1.ResourceRequirements {
 }
 
 // shipResources bound the container that ships the log, to the limits of own.
-func shipResources(execution *v1alpha1.ExecutionSpec, own corev1.ResourceRequirements) corev1.ResourceRequirements {
+func shipResources(builder *v1alpha1.BuilderStatus, own corev1.ResourceRequirements) corev1.ResourceRequirements {
 	own.Requests[corev1.ResourceCPU], own.Requests[corev1.ResourceMemory] = resource.MustParse("10m"), resource.MustParse("32Mi")
-	if build := execution.Resources; build != nil && !build.Limits.StorageEphemeral().IsZero() {
+	if build := builder.Resources; build != nil && !build.Limits.StorageEphemeral().IsZero() {
 		// Kubernetes holds the Pod to the sum of its containers' limits, so that what waits for the store would count on the build's.
 		own.Limits[corev1.ResourceEphemeralStorage] = spoolLimit()
 		own.Requests[corev1.ResourceEphemeralStorage] = resource.Quantity{}
 	}
-	return asTheClassSays(execution, own)
+	return asTheClassSays(builder, own)
 }
 
 // asTheClassSays are the resources of a container of Katkit's own with what the BuilderClass says in place of them. A request of Katkit's
 // that is beyond a limit of the class's goes down to it, a limit of Katkit's that is below a request of the class's goes up.
-func asTheClassSays(execution *v1alpha1.ExecutionSpec, own corev1.ResourceRequirements) corev1.ResourceRequirements {
-	class := execution.AgentResources
+func asTheClassSays(builder *v1alpha1.BuilderStatus, own corev1.ResourceRequirements) corev1.ResourceRequirements {
+	class := builder.AgentResources
 	if class == nil {
 		return own
 	}

@@ -30,12 +30,9 @@ func list(text string) corev1.ResourceList {
 
 // withAgents is a builder Pod with containers of Katkit's own, whose class says this of them; nil: nothing.
 func withAgents(delivery v1alpha1.AgentDelivery, class *corev1.ResourceRequirements, build *corev1.ResourceRequirements) *corev1.Pod {
-	phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
+	return newPhase(func(e parts) {
 		e.AgentDelivery, e.AgentResources, e.Resources = delivery, class, build
-	})
-	pod := buildpod.Build(phase, 1, 0, nil, "")
-	buildpod.ShipLog(pod, phase.Spec.Execution, buildpod.LogStore{URL: "http://logs"})
-	return pod
+	}).shipping(buildpod.LogStore{URL: "http://logs"})
 }
 
 func all(pod *corev1.Pod) []corev1.Container {

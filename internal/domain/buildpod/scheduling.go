@@ -7,12 +7,12 @@ import (
 )
 
 // place says where a builder Pod runs, and with what its images are pulled. execution is not used by anybody else.
-func place(pod *corev1.PodSpec, execution *v1alpha1.ExecutionSpec) {
-	pod.NodeSelector, pod.Tolerations, pod.Affinity = execution.NodeSelector, execution.Tolerations, execution.Affinity
-	if execution.RuntimeClassName != "" {
-		pod.RuntimeClassName = new(execution.RuntimeClassName)
+func place(pod *corev1.PodSpec, builder *v1alpha1.BuilderStatus) {
+	pod.NodeSelector, pod.Tolerations, pod.Affinity = builder.NodeSelector, builder.Tolerations, builder.Affinity
+	if builder.RuntimeClassName != "" {
+		pod.RuntimeClassName = new(builder.RuntimeClassName)
 	}
-	for _, secret := range execution.ImagePullSecrets {
+	for _, secret := range builder.ImagePullSecrets {
 		pod.ImagePullSecrets = append(pod.ImagePullSecrets, corev1.LocalObjectReference{Name: secret.Name})
 	}
 }

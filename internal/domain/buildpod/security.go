@@ -7,8 +7,8 @@ import (
 )
 
 // podSecurity is what holds of all containers of a builder Pod, by the Pod Security Standards.
-func podSecurity(execution *v1alpha1.ExecutionSpec) *corev1.PodSecurityContext {
-	if execution.PodSecurity != v1alpha1.PodSecurityRestricted {
+func podSecurity(builder *v1alpha1.BuilderStatus) *corev1.PodSecurityContext {
+	if builder.PodSecurity != v1alpha1.PodSecurityRestricted {
 		return nil
 	}
 	return &corev1.PodSecurityContext{RunAsNonRoot: new(true)}
@@ -25,15 +25,15 @@ func hardened() *corev1.SecurityContext {
 
 // granted are the rights of the build container: those that the BuilderClass grants. A capability is of no use to a program that is not
 // root's unless it may take it, as newuidmap does, which a rootless builder of images runs.
-func granted(execution *v1alpha1.ExecutionSpec) *corev1.SecurityContext {
+func granted(builder *v1alpha1.BuilderStatus) *corev1.SecurityContext {
 	rights := hardened()
-	for _, capability := range execution.Capabilities {
+	for _, capability := range builder.Capabilities {
 		rights.Capabilities.Add = append(rights.Capabilities.Add, corev1.Capability(capability))
 	}
-	if len(execution.Capabilities) > 0 && execution.PodSecurity != v1alpha1.PodSecurityRestricted {
+	if len(builder.Capabilities) > 0 && builder.PodSecurity != v1alpha1.PodSecurityRestricted {
 		rights.AllowPrivilegeEscalation = new(true)
 	}
-	rights.SeccompProfile = seccomp(execution.SeccompProfile)
+	rights.SeccompProfile = seccomp(builder.SeccompProfile)
 	return rights
 }
 

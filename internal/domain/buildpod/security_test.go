@@ -18,7 +18,7 @@ var capabilities = []v1alpha1.Capability{"CHOWN", "DAC_OVERRIDE", "FOWNER", "NET
 func TestNoPodHasMoreThanItsPhaseSays(t *testing.T) {
 	random := rand.New(rand.NewPCG(17, 17))
 	for range 500 {
-		phase := newPhase(func(e *v1alpha1.ExecutionSpec) {
+		phase := newPhase(func(e parts) {
 			e.PodSecurity = []v1alpha1.PodSecurity{"", v1alpha1.PodSecurityBaseline, v1alpha1.PodSecurityRestricted}[random.IntN(3)]
 			for _, capability := range capabilities {
 				if random.IntN(3) == 0 {
@@ -30,30 +30,30 @@ func TestNoPodHasMoreThanItsPhaseSays(t *testing.T) {
 			e.ServiceAccountName = []string{"", "tester"}[random.IntN(2)]
 			e.CredentialSecret = []string{"", "github"}[random.IntN(2)]
 		})
-		execution := phase.Spec.Execution
-		pod := buildpod.Build(phase, 1, 0, nil, "")
+		execution, builder := phase.Spec.Execution, phase.builder
+		pod := phase.build(0, nil, "")
 		if pod.Spec.HostNetwork || pod.Spec.HostPID || pod.Spec.HostIPC || pod.Spec.AutomountServiceAccountToken == nil || *pod.Spec.AutomountServiceAccountToken {
 			t.Fatalf("%+v", pod.Spec)
 		}
-		restricted := execution.PodSecurity == v1alpha1.PodSecurityRestricted
+		restricted := builder.PodSecurity == v1alpha1.PodSecurityRestricted
 		if nonRoot := pod.Spec.SecurityContext != nil && *pod.Spec.SecurityContext.RunAsNonRoot; nonRoot != restricted {
-			t.Fatalf("%q: runs as another than root: %t", execution.PodSecurity, nonRoot)
+			t.Fatalf("%q: runs as another than root: %t", builder.PodSecurity, nonRoot)
 		}
 		for _, container := range pod.Spec.Containers {
 			rights := container.SecurityContext
 			granted := 0
 			if container.Name == contract.BuildContainer {
-				granted = len(execution.Capabilities)
+				granted = len(builder.Capabilities)
 			}
 			if rights.Privileged != nil || len(rights.Capabilities.Drop) != 1 || rights.Capabilities.Drop[0] != "ALL" || len(rights.Capabilities.Add) != granted {
-				t.Fatalf("%s: %+v, granted %v", container.Name, rights, execution.Capabilities)
+				t.Fatalf("%s: %+v, granted %v", container.Name, rights, builder.Capabilities)
 			}
 			if *rights.AllowPrivilegeEscalation && (granted == 0 || restricted) {
 				t.Fatalf("%s may get more rights than it starts with", container.Name)
 			}
-			if profile := rights.SeccompProfile; profile == nil && (container.Name != contract.BuildContainer || execution.SeccompProfile.Type != v1alpha1.SeccompNodeDefault) ||
+			if profile := rights.SeccompProfile; profile == nil && (container.Name != contract.BuildContainer || builder.SeccompProfile.Type != v1alpha1.SeccompNodeDefault) ||
 				profile != nil && profile.Type == corev1.SeccompProfileTypeUnconfined {
-				t.Fatalf("%s: seccomp %+v, granted %+v", container.Name, profile, execution.SeccompProfile)
+				t.Fatalf("%s: seccomp %+v, granted %+v", container.Name, profile, builder.SeccompProfile)
 			}
 			hasToken := false
 			for _, mount := range container.VolumeMounts {

@@ -35,13 +35,7 @@ func NeedsCredential(o Observation, now time.Time) bool {
 // NeedsAccount tells whether Decide will look at Account: an attempt is about to begin, now or after a wait.
 func NeedsAccount(o Observation) bool {
 	execution := o.Phase.Spec.Execution
-	if execution == nil || execution.ServiceAccountName == "" || o.Phase.Status.State.Terminal() || !o.RunActive {
-		return false
-	}
-	if begun(o.Phase) {
-		return o.Phase.Status.Attempts[len(o.Phase.Status.Attempts)-1].RetryTime != nil
-	}
-	return Ready(o)
+	return execution != nil && execution.ServiceAccountName != "" && attemptAhead(o)
 }
 
 // credential plans the Secret that the builder Pods of an attempt clone with. Without a token the attempt does not begin, and
@@ -59,12 +53,8 @@ func credential(o Observation, plan *Plan, attempt int32, now time.Time) (ok boo
 	case !had.Problem.Transient:
 		Fail(o.Phase, &plan.Status, had.Problem, now)
 		return false
-	case o.Phase.Status.StartTime != nil:
-		Hold(o.Phase, &plan.Status, had.Problem, now)
-		plan.RequeueAfter = sooner(askLater(had.Problem), deadline(o, now))
 	default:
-		Queue(o.Phase, &plan.Status, had.Problem.Reason, had.Problem.Message, now)
-		plan.RequeueAfter = sooner(askLater(had.Problem), queueTimeLeft(o.Phase.Spec, plan.Status, now))
+		postpone(o, plan, had.Problem, askLater(had.Problem), now)
 	}
 	return false
 }

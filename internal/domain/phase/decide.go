@@ -34,6 +34,8 @@ type Observation struct {
 	Wait *queue.Wait
 	// Outputs are those of the phases before this one, the later ones winning.
 	Outputs []v1alpha1.Output
+	// Builder is what the builder Pods of the phase are made by; nil when that is known, or when it was not asked for (see NeedsBuilder).
+	Builder *Builder
 	// Credential is what the builder Pods of an attempt that is about to begin clone with; nil when they need none made, or when
 	// it was not asked for (see NeedsCredential).
 	Credential *Credential

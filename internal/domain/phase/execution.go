@@ -28,21 +28,27 @@ func beginExecution(o Observation, plan *Plan, now time.Time) {
 		indexes = append(indexes, replica)
 	}
 	plan.Status.Attempts = nil
-	if !attempt(o, plan, 1, indexes, now) {
+	made, ok := attempt(o, plan, 1, indexes, now)
+	if !ok {
 		return
 	}
+	plan.Status.Builder = made
 	run(o.Phase, &plan.Status, "", now)
 	plan.RequeueAfter = o.Phase.Spec.Timeout.Duration
 }
 
-// attempt makes the builder Pods of a number of replicas, as far as they are not there, and records them. It does not without
-// what they clone with, nor with a ServiceAccount that is not for them.
-func attempt(o Observation, plan *Plan, number int32, indexes []int32, now time.Time) (ok bool) {
+// attempt makes the builder Pods of a number of replicas, as far as they are not there, records them, and tells what they are made by. It
+// does not without a BuilderClass, nor without what they clone with, nor with a ServiceAccount that is not for them.
+func attempt(o Observation, plan *Plan, number int32, indexes []int32, now time.Time) (by *v1alpha1.BuilderStatus, ok bool) {
+	by, ok = builder(o, plan, now)
+	if !ok {
+		return nil, false
+	}
 	record := v1alpha1.AttemptStatus{Number: number}
 	for _, replica := range indexes {
-		pod := buildpod.Build(o.Phase, number, replica, o.Outputs, o.CABundle)
+		pod := buildpod.Build(o.Phase, by, number, replica, o.Outputs, o.CABundle)
 		if o.LogStore != nil {
-			buildpod.ShipLog(pod, o.Phase.Spec.Execution, *o.LogStore)
+			buildpod.ShipLog(pod, by, *o.LogStore)
 		}
 		if o.Pods[pod.Name] == nil {
 			plan.CreatePods = append(plan.CreatePods, pod)
@@ -52,14 +58,14 @@ func attempt(o Observation, plan *Plan, number int32, indexes []int32, now time.
 	if len(plan.CreatePods) > 0 && o.Account != nil {
 		plan.CreatePods = nil
 		Fail(o.Phase, &plan.Status, o.Account, now)
-		return false
+		return nil, false
 	}
 	if len(plan.CreatePods) > 0 && !credential(o, plan, number, now) {
 		plan.CreatePods = nil
-		return false
+		return nil, false
 	}
 	plan.Status.Attempts = append(plan.Status.Attempts, record)
-	return true
+	return by, true
 }
 
 // proceedExecution follows the builder Pods of the last attempt to their end.

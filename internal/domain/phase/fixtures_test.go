@@ -42,7 +42,7 @@ func newPhase(kind v1alpha1.PhaseType) *v1alpha1.Phase {
 func newExecution(parallelism int32) *v1alpha1.Phase {
 	p := newPhase(v1alpha1.PhaseExecution)
 	p.Spec.Execution = &v1alpha1.ExecutionSpec{
-		Image: "builder", AgentImage: "agent", RepositoryURL: "https://github.com/acme/taskrunner.git", Parallelism: parallelism,
+		RepositoryURL: "https://github.com/acme/taskrunner.git", Parallelism: parallelism,
 	}
 	return p
 }
@@ -54,6 +54,11 @@ func newDeployment(roles ...string) *v1alpha1.Phase {
 		p.Spec.Deployment.Services = append(p.Spec.Deployment.Services, v1alpha1.ServiceImage{Role: role, Image: "acme/" + role + ":new"})
 	}
 	return p
+}
+
+// madeBy is what a BuilderClass says, whose builder image has a tag.
+func madeBy(tag string) *phase.Builder {
+	return &phase.Builder{Status: &v1alpha1.BuilderStatus{ClassName: "standard", Image: "builder:" + tag, AgentImage: "agent"}}
 }
 
 // begun is the phase as it is stored once it has begun, with its Pods as they are made.
@@ -163,9 +168,12 @@ func is(pod *corev1.Pod, checkout, build corev1.ContainerState) *corev1.Pod {
 	return pod
 }
 
-// decide checks of every decision in these tests what always holds of one.
+// decide checks of every decision in these tests what always holds of one. A builder that nobody says anything of is there.
 func decide(t *testing.T, o phase.Observation, at time.Time) phase.Plan {
 	t.Helper()
+	if o.Builder == nil && phase.NeedsBuilder(o) {
+		o.Builder = madeBy("1")
+	}
 	input := clone(o)
 	plan := phase.Decide(o, at)
 	if !equality.Semantic.DeepEqual(input, o) { // faster than cmp, and this is called often
@@ -185,6 +193,7 @@ func decide(t *testing.T, o phase.Observation, at time.Time) phase.Plan {
 	}
 	checkPatches(t, o, plan)
 	checkCredential(t, o, plan)
+	checkBuilder(t, before, plan)
 	if plan.RequeueAfter < 0 {
 		t.Fatalf("looks again after %s", plan.RequeueAfter)
 	}
@@ -203,6 +212,28 @@ func withoutDelivery(status, later v1alpha1.PhaseStatus) v1alpha1.PhaseStatus {
 		}
 	}
 	return status
+}
+
+// checkBuilder: what a phase began with stays, and all of its Pods are made by it.
+func checkBuilder(t *testing.T, before v1alpha1.PhaseStatus, plan phase.Plan) {
+	t.Helper()
+	if before.Builder != nil && !equality.Semantic.DeepEqual(before.Builder, plan.Status.Builder) {
+		t.Fatalf("what its Pods are made by changes (-before +after)\n%s", cmp.Diff(before.Builder, plan.Status.Builder))
+	}
+	for _, pod := range plan.CreatePods {
+		if image := imageOf(pod, contract.BuildContainer); plan.Status.Builder == nil || image != plan.Status.Builder.Image {
+			t.Fatalf("a Pod with image %s, made by %+v", image, plan.Status.Builder)
+		}
+	}
+}
+
+func imageOf(pod *corev1.Pod, container string) string {
+	for i := range pod.Spec.Containers {
+		if pod.Spec.Containers[i].Name == container {
+			return pod.Spec.Containers[i].Image
+		}
+	}
+	return ""
 }
 
 // checkCredential: Pods that clone with a Secret of their own are made after it, and its end comes before the Phase's.

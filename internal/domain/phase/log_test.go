@@ -26,8 +26,9 @@ var shippers = map[v1alpha1.AgentDelivery]string{
 func shipping(t *testing.T, delivery v1alpha1.AgentDelivery) (*v1alpha1.Phase, *corev1.Pod) {
 	t.Helper()
 	p := newExecution(1)
-	p.Spec.Execution.AgentDelivery = delivery
-	plan := decide(t, phase.Observation{Phase: p, RunActive: true, LogStore: &buildpod.LogStore{URL: "http://logs"}}, start.Time)
+	by := madeBy("1")
+	by.Status.AgentDelivery = delivery
+	plan := decide(t, phase.Observation{Phase: p, RunActive: true, Builder: by, LogStore: &buildpod.LogStore{URL: "http://logs"}}, start.Time)
 	if len(plan.CreatePods) != 1 || len(plan.CreatePods[0].Spec.Containers) != 2 {
 		t.Fatalf("makes %+v", plan.CreatePods)
 	}
@@ -222,7 +223,7 @@ func TestPodsThatStillDeliver(t *testing.T) {
 		pod.Name, pod.CreationTimestamp = name, metav1.NewTime(now.Add(-age))
 		return *pod
 	}
-	without := is(buildpod.Build(newExecution(1), 1, 0, nil, ""), done, succeeded)
+	without := is(buildpod.Build(newExecution(1), madeBy("1").Status, 1, 0, nil, ""), done, succeeded)
 	killed := pod("killed", 0, succeeded, running)
 	killed.Status.Phase = corev1.PodFailed
 	others := []corev1.Pod{*without, killed, pod("builds", time.Hour, running, running), pod("delivered", time.Hour, succeeded, terminated(0, ""))}

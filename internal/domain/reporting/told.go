@@ -42,6 +42,7 @@ var kinds = map[string]string{
 	v1alpha1.ReasonSeveralDefaultClasses:    "there is more than one default BuilderClass",
 	v1alpha1.ReasonBuilderClassNotAllowed:   "its BuilderClass is not for the tenant",
 	v1alpha1.ReasonImageNotAllowed:          "its builder image is not allowed",
+	v1alpha1.ReasonTenantFleetGone:          "its hosts are not there any more",
 	v1alpha1.ReasonAllocationTagNotAllowed:  "its AllocationTags are not allowed",
 	v1alpha1.ReasonInvalidParallelism:       "its Parallelism is not allowed",
 	v1alpha1.ReasonServiceAccountNotAllowed: "its ServiceAccount is not for builds",

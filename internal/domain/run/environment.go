@@ -41,12 +41,7 @@ func environment(m Material, template v1alpha1.PhaseTemplate, run string) []v1al
 	for _, variable := range slices.Concat(phase, template.Params, m.Env, own) {
 		env = append(env, v1alpha1.BuilderEnvVar{Name: variable.Name, Value: variable.Value})
 	}
-	return merge(env, func(v v1alpha1.BuilderEnvVar) string { return v.Name })
-}
-
-// defaults are the class's variables, which everything else wins over.
-func defaults(class *v1alpha1.BuilderClass) []v1alpha1.EnvVar {
-	return merge(class.Spec.Env, func(v v1alpha1.EnvVar) string { return v.Name })
+	return contract.MergeVariables(env, func(v v1alpha1.BuilderEnvVar) string { return v.Name })
 }
 
 // wholeSources are the Secrets and ConfigMaps all of whose keys ci.sh sees.
@@ -62,25 +57,6 @@ func pullRequest(commit Commit) string {
 		return ""
 	}
 	return strconv.Itoa(int(commit.PullRequest))
-}
-
-// merge leaves one variable of each name, the last one, in the order in which names first appear. REPLICA_ID differs from Pod to Pod and is
-// not among them, nor are the names by which Secrets come to the agent.
-func merge[V any](variables []V, name func(V) string) []V {
-	var result []V
-	at := map[string]int{}
-	for _, variable := range variables {
-		if _, marked := contract.ParseMarked(name(variable)); marked || name(variable) == contract.VarReplicaID || name(variable) == contract.VarFixed {
-			continue
-		}
-		if i, there := at[name(variable)]; there {
-			result[i] = variable
-			continue
-		}
-		at[name(variable)] = len(result)
-		result = append(result, variable)
-	}
-	return result
 }
 
 // Exposes is the problem of a link that would show ci.sh a credential for GitHub: a Secret that it, or another link of the tenant, has as

@@ -9,11 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/domain/builderclass"
 	"katkit.dev/katkit/internal/domain/problem"
 )
 
 // Limits tells what of a run's material the BuilderClass does not allow: the problem of phases that ask for too many
-// builder Pods, or for another image, and warnings of what is cut or left out.
+// builder Pods, and warnings of what is cut or left out.
 func Limits(run *v1alpha1.CIRun, m Material) ([]string, *problem.Problem) {
 	class := m.Class.Spec
 	var wide []string
@@ -26,9 +27,6 @@ func Limits(run *v1alpha1.CIRun, m Material) ([]string, *problem.Problem) {
 		return nil, problem.Config(v1alpha1.ReasonInvalidParallelism,
 			"BuilderClass %s allows a phase %d builder Pods side by side: %s (%s); lower Parallelism, or ask a cluster admin to raise maxParallelism",
 			m.Class.Name, class.MaxParallelism, strings.Join(wide, ", "), m.Workflow.Source)
-	}
-	if cause := checkImages(m); cause != nil {
-		return nil, cause
 	}
 	builder := m.Link.Spec.Builder
 	warnings := warnings(m)
@@ -61,7 +59,7 @@ func warnings(m Material) []string {
 	if builder.Resources == nil {
 		return warnings
 	}
-	limit := storageLimit(m.Class.Spec)
+	limit := builderclass.StorageLimit(m.Class.Spec)
 	if asked, set := builder.Resources.Limits[corev1.ResourceEphemeralStorage]; set && asked.Cmp(limit) > 0 {
 		warnings = append(warnings, fmt.Sprintf("builder.resources.limits.ephemeral-storage of the link is %s: BuilderClass %s allows %s, which counts",
 			asked.String(), m.Class.Name, limit.String()))

@@ -57,14 +57,12 @@ type Material struct {
 	Class    *v1alpha1.BuilderClass
 	Commit   Commit
 	CloneURL string
-	// AgentDelivery is how the cluster brings the agent to a builder image that has none.
-	AgentDelivery v1alpha1.AgentDelivery
 	// CredentialKind is what the link's Secret holds; "" without one.
 	CredentialKind v1alpha1.CredentialKind
 	Workflow       Workflow
 	// Services are the images that a deployment phase shall bring.
 	Services []v1alpha1.ServiceImage
-	// ServiceHosts are those of a service of the tenant; nil when none was found, or they are not needed (see NeedsServiceHosts).
+	// ServiceHosts are those of a service of the tenant, with nothing in it when there is none; nil when they are not needed (see NeedsServiceHosts).
 	ServiceHosts *v1alpha1.Scheduling
 	// Env are the run's own variables.
 	Env []v1alpha1.EnvVar
@@ -76,7 +74,7 @@ type Material struct {
 }
 
 // BuildPhases makes the Phases of a run, in ascending order, but for those that are carried over. Each names the ones of the
-// next lower order as those that it waits for, and holds everything that it needs.
+// next lower order as those that it waits for, and holds everything that it needs but for what the BuilderClass says when it begins.
 func BuildPhases(run *v1alpha1.CIRun, m Material) []*v1alpha1.Phase {
 	phases := make([]*v1alpha1.Phase, 0, len(m.Workflow.Phases))
 	var after, same []string
@@ -138,33 +136,18 @@ func execution(m Material, template v1alpha1.PhaseTemplate, run string) *v1alpha
 		retry = *builder.Retry
 	}
 	spec := &v1alpha1.ExecutionSpec{
-		Image:         cmp.Or(template.Image, builder.Image, m.Class.Spec.Image),
-		AgentImage:    m.Class.Spec.AgentImage,
-		AgentDelivery: m.AgentDelivery,
-		RepositoryURL: m.CloneURL,
-		EnvDefaults:   defaults(m.Class),
-		EnvFrom:       wholeSources(m),
-		Fork:          m.Commit.Fork,
-		Cache:         cache(m),
-		Env:           environment(m, template, run),
-		Parallelism:   max(template.Parallelism, 1),
-		FailFast:      template.FailFast == nil || *template.FailFast,
-		RetryOnInfra:  retry.OnInfra,
-
+		Builder:            request(m, template),
+		RepositoryURL:      m.CloneURL,
+		EnvFrom:            wholeSources(m),
+		Fork:               m.Commit.Fork,
+		Cache:              cache(m),
+		Env:                environment(m, template, run),
+		Parallelism:        max(template.Parallelism, 1),
+		FailFast:           template.FailFast == nil || *template.FailFast,
+		RetryOnInfra:       retry.OnInfra,
 		UnscheduledTimeout: timeout(builder.UnscheduledTimeout, defaultUnscheduledTimeout, m.Class.Spec.MaxUnscheduledTimeout),
 		CarriedOutputs:     slices.Clone(m.Outputs),
-		Resources:          resources(builder.Resources, m.Class.Spec),
-		AgentResources:     m.Class.Spec.AgentResources.DeepCopy(),
-		Scheduling:         scheduling(m, template.AllocationTag),
-		RuntimeClassName:   m.Class.Spec.RuntimeClassName,
-		ImagePullSecrets:   slices.Clone(m.Class.Spec.ImagePullSecrets),
 		ServiceAccountName: m.ServiceAccount(),
-		PodSecurity:        m.Class.Spec.PodSecurity,
-		Capabilities:       slices.Clone(m.Class.Spec.Capabilities),
-		SeccompProfile:     m.Class.Spec.SeccompProfile.DeepCopy(),
-	}
-	if builder.AgentInImage {
-		spec.AgentDelivery = v1alpha1.AgentInBuilderImage
 	}
 	if m.Link.Spec.SecretRef != nil {
 		spec.CredentialSecret, spec.CredentialKind = m.Link.Spec.SecretRef.Name, m.CredentialKind

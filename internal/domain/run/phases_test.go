@@ -25,9 +25,8 @@ func TestBuildPhases(t *testing.T) {
 	m.Workflow.Phases[2].Image = "acme/verify:1"
 	m.Link.Spec.FolderPath, m.Link.Spec.SecretRef = "/api/", &v1alpha1.ObjectName{Name: "github"}
 	m.Link.Spec.Builder.Timeout = &metav1.Duration{Duration: 10 * time.Minute}
-	m.Class.Spec.NodeSelector = map[string]string{"fleet": "builder"}
-	m.Class.Spec.Tolerations = []corev1.Toleration{{Key: "builders-only", Operator: corev1.TolerationOpExists}}
-	m.Class.Spec.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")}}
+	m.Link.Spec.Builder.ClassName, m.Class.Spec.Retry.OnInfra = "big", true
+	m.Link.Spec.Builder.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")}}
 	got, err := yaml.Marshal(run.BuildPhases(newRun(), *m))
 	if err != nil {
 		t.Fatal(err)
@@ -67,18 +66,19 @@ func TestPhasesWaitForTheNextLowerOrder(t *testing.T) {
 // What the API server answers to the creation of a Phase is decoded into it: nothing of it may be another's.
 func TestPhasesShareNothing(t *testing.T) {
 	m := newMaterial(threePhases()...)
-	m.Class.Spec.NodeSelector = map[string]string{"fleet": "builder"}
-	m.Class.Spec.Tolerations = []corev1.Toleration{{Key: "builders-only", TolerationSeconds: new(int64)}}
-	m.Class.Spec.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")}}
+	m.ServiceHosts = &v1alpha1.Scheduling{
+		NodeSelector: map[string]string{"fleet": "services"}, Tolerations: []corev1.Toleration{{Key: "services-only", TolerationSeconds: new(int64)}},
+	}
+	m.Link.Spec.Builder.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")}}
 	m.Workflow.Phases[0].Params = []v1alpha1.EnvVar{{Name: "FOO", Value: "bar"}}
 	observation := run.Observation{Run: newRun(), Material: m}
 	before := clone(observation)
 	phases := run.BuildPhases(observation.Run, *m)
 	last := phases[2].DeepCopy()
-	phases[0].Spec.Execution.NodeSelector["fleet"] = "changed"
-	phases[0].Spec.Execution.Tolerations[0].Key = "changed"
-	*phases[0].Spec.Execution.Tolerations[0].TolerationSeconds = 7
-	phases[0].Spec.Execution.Resources.Limits[corev1.ResourceCPU] = resource.MustParse("1")
+	phases[0].Spec.Execution.Builder.ServiceHosts.NodeSelector["fleet"] = "changed"
+	phases[0].Spec.Execution.Builder.ServiceHosts.Tolerations[0].Key = "changed"
+	*phases[0].Spec.Execution.Builder.ServiceHosts.Tolerations[0].TolerationSeconds = 7
+	phases[0].Spec.Execution.Builder.Resources.Limits[corev1.ResourceCPU] = resource.MustParse("1")
 	phases[0].Spec.Execution.Env[0].Value = "changed"
 	phases[1].Spec.Deployment.Services[0].Image = "changed"
 	if diff := cmp.Diff(before, observation); diff != "" {
@@ -108,16 +108,12 @@ func TestEnvironment(t *testing.T) {
 	m := newMaterial(template("BUILD", 0, v1alpha1.PhaseExecution))
 	m.Commit.PullRequest = 42
 	m.Link.Spec.FolderPath = "services/api/"
-	m.Class.Spec.Env = env("A", "class", "B", "class", "C", "class", "D", "class", "TWICE", "1", "TWICE", "2")
 	for _, variable := range env("B", "link", "C", "link", "D", "link", "KATKIT_RUN", "forged") {
 		m.Link.Spec.Builder.Env = append(m.Link.Spec.Builder.Env, v1alpha1.BuilderEnvVar{Name: variable.Name, Value: variable.Value})
 	}
 	m.Workflow.Phases[0].Params = env("C", "params", "D", "params", "PHASE", "from params", "REPLICA_ID", "9", "ENV", "forged")
 	m.Env = env("D", "run", "GIT_SHA", "forged", "CI", "false")
 	execution := run.BuildPhases(newRun(), *m)[0].Spec.Execution
-	if diff := cmp.Diff(map[string]string{"A": "class", "B": "class", "C": "class", "D": "class", "TWICE": "2"}, variables(execution.EnvDefaults)); diff != "" {
-		t.Errorf("defaults (-want +got)\n%s", diff)
-	}
 	var list []v1alpha1.EnvVar
 	for _, variable := range execution.Env {
 		list = append(list, v1alpha1.EnvVar{Name: variable.Name, Value: variable.Value})
@@ -158,58 +154,6 @@ func TestCacheOfALink(t *testing.T) {
 			told := slices.IndexFunc(got.Env, func(v v1alpha1.BuilderEnvVar) bool { return v.Name == contract.VarCache })
 			if (told >= 0) != (c.want != nil) || told >= 0 && got.Env[told].Value != c.want.Path {
 				t.Errorf("ci.sh is told %v", got.Env)
-			}
-		})
-	}
-}
-
-func TestAgentDelivery(t *testing.T) {
-	for _, clusters := range []v1alpha1.AgentDelivery{v1alpha1.AgentByImageVolume, v1alpha1.AgentByInitContainer} {
-		m := newMaterial(template("BUILD", 0, v1alpha1.PhaseExecution))
-		m.AgentDelivery = clusters
-		if got := run.BuildPhases(newRun(), *m)[0].Spec.Execution.AgentDelivery; got != clusters {
-			t.Errorf("got %s, want %s", got, clusters)
-		}
-		m.Link.Spec.Builder.AgentInImage = true
-		if got := run.BuildPhases(newRun(), *m)[0].Spec.Execution.AgentDelivery; got != v1alpha1.AgentInBuilderImage {
-			t.Errorf("got %s where the image has it", got)
-		}
-	}
-}
-
-func TestWhereAndWithWhatAPhaseRuns(t *testing.T) {
-	ofClass := map[string]string{"fleet": "builder"}
-	tagged := map[string]string{v1alpha1.LabelAllocationTag: "gpu"}
-	for name, c := range map[string]struct {
-		fleet      v1alpha1.Fleet
-		localFleet bool
-		tag        string
-		images     [2]string // the phase's and the link's
-		link       *corev1.ResourceRequirements
-		selector   map[string]string
-		tolerates  bool
-		image      string
-	}{
-		"the class's hosts and image":          {selector: ofClass, tolerates: true, image: "katkit/builder:1"},
-		"a host with a tag, among the class's": {tag: "gpu", selector: map[string]string{"fleet": "builder", v1alpha1.LabelAllocationTag: "gpu"}, tolerates: true, image: "katkit/builder:1"},
-		"the tenant's hosts by the link":       {fleet: v1alpha1.FleetTenant, image: "katkit/builder:1"},
-		"the tenant's hosts by the file":       {localFleet: true, tag: "gpu", selector: tagged, image: "katkit/builder:1"},
-		"the link's image":                     {images: [2]string{"", "link"}, selector: ofClass, tolerates: true, image: "link"},
-		"the phase's image":                    {images: [2]string{"phase", "link"}, selector: ofClass, tolerates: true, image: "phase"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := newMaterial(template("BUILD", 0, v1alpha1.PhaseExecution))
-			m.Class.Spec.NodeSelector = map[string]string{"fleet": "builder"}
-			m.Class.Spec.Tolerations = []corev1.Toleration{{Key: "builders-only"}}
-			m.Link.Spec.Builder.Fleet, m.Link.Spec.Builder.Image = c.fleet, c.images[1]
-			m.Workflow.LocalFleet = c.localFleet
-			m.Workflow.Phases[0].AllocationTag, m.Workflow.Phases[0].Image = c.tag, c.images[0]
-			got := run.BuildPhases(newRun(), *m)[0].Spec.Execution
-			if diff := cmp.Diff(c.selector, got.NodeSelector); diff != "" {
-				t.Errorf("node selector (-want +got)\n%s", diff)
-			}
-			if (len(got.Tolerations) > 0) != c.tolerates || got.Image != c.image {
-				t.Errorf("tolerations %v, image %s", got.Tolerations, got.Image)
 			}
 		})
 	}

@@ -16,6 +16,7 @@ import (
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
+	"katkit.dev/katkit/internal/domain/builderclass"
 	"katkit.dev/katkit/internal/domain/buildpod"
 	"katkit.dev/katkit/internal/domain/phase"
 	"katkit.dev/katkit/internal/domain/problem"
@@ -173,6 +174,9 @@ func (w *world) reconcilePhase(p *v1alpha1.Phase, crash int) {
 	}
 	for name, before := range w.phases {
 		o.Before[name] = before.Status.State
+	}
+	if phase.NeedsBuilder(o) {
+		o.Builder = &phase.Builder{Status: builderclass.Resolve(newMaterial().Class, p.Spec.Execution.Builder, v1alpha1.AgentByImageVolume)}
 	}
 	plan := phase.Decide(o, w.at)
 	if p.Status.StartTime == nil && (plan.Status.State == v1alpha1.PhaseRunning || len(plan.CreatePods) > 0) {
