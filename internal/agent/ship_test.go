@@ -88,8 +88,14 @@ func (s *shipping) end() contract.LogReport {
 // wantStored waits for the end, with all stored as it was written, and nothing left on disk.
 func (s *shipping) wantStored(want string) {
 	s.t.Helper()
-	if r := s.end(); !r.Complete || r.Bytes != int64(len(want)) || r.Message != "" {
-		s.t.Errorf("want %d bytes: %+v\nlog:\n%s", len(want), r, s.log.String())
+	s.wantGap("", want)
+}
+
+// wantGap waits for the end, at which this is stored and the report says what is missing; "": nothing is.
+func (s *shipping) wantGap(missing, want string) {
+	s.t.Helper()
+	if r := s.end(); r.Complete != (missing == "") || r.Bytes != int64(len(want)) || !strings.Contains(r.Message, missing) || (r.Message == "") != (missing == "") {
+		s.t.Errorf("want %d bytes, missing %q: %+v\nlog:\n%s", len(want), missing, r, s.log.String())
 	}
 	got, complete := s.store.has()
 	if !complete || got != want {
@@ -308,7 +314,7 @@ func TestShipTellsWhatTheStoreLost(t *testing.T) {
 	s.store.change(func() { s.store.log = s.store.log[:100] })
 	fmt.Fprint(s.spool, "again\n")
 	s.spool.close()
-	if r := s.end(); !r.Complete {
+	if r := s.end(); r.Complete || !strings.Contains(r.Message, "has them no more") {
 		t.Errorf("%+v", r)
 	}
 	got, _ := s.store.has()

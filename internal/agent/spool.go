@@ -30,6 +30,7 @@ type spool struct {
 	offset int64 // bytes of the log so far
 	lost   int64 // the last of them that are left out
 	cause  error // why
+	gaps   int64 // bytes that are left out in all
 	inLine bool  // the files end inside of a line
 }
 
@@ -77,6 +78,7 @@ func (s *spool) Write(p []byte) (int, error) {
 	s.offset += int64(len(p))
 	if err != nil {
 		s.lost += int64(len(p) - kept)
+		s.gaps += int64(len(p) - kept)
 		s.cause = err
 	}
 	return len(p), nil
@@ -165,7 +167,7 @@ func (s *spool) close() {
 	s.limit = math.MaxInt64
 	_ = s.tellLoss()
 	if end, err := s.create(contract.SpoolEnd); err == nil {
-		_, _ = end.WriteString(strconv.Itoa(s.next))
+		_, _ = end.WriteString(contract.SpoolSum{Files: s.next, LeftOut: s.gaps}.String())
 		_ = end.Close()
 	}
 	if s.file != nil {

@@ -32,7 +32,7 @@ func TestSpoolLeavesOutLoudly(t *testing.T) {
 	eventually(t, "there is room again", func() bool { return !exists(filepath.Join(s.paths.Spool, "part-0")) })
 	fmt.Fprint(s.spool, more)
 	s.spool.close()
-	s.wantStored(kept + fmt.Sprintf("[katkit] 12345 bytes of the log are missing here, from byte %d on: %v\n", len(kept), errSpoolFull) + more)
+	s.wantGap("12345 bytes, for which there was no room", kept+fmt.Sprintf("[katkit] 12345 bytes of the log are missing here, from byte %d on: %v\n", len(kept), errSpoolFull)+more)
 }
 
 // TestSpoolTellsOfALossAtTheEnd: there is no room, and nothing follows.

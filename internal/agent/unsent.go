@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +34,7 @@ type unsent struct {
 	ended bool          // nothing is written any more
 	over  chan struct{} // closed when the lock is free; only who has begun can be waited for
 
-	missing string // what is not in it since something removed it; "" where all is
+	missing string // what is not in it, in words; "" where all is
 }
 
 // openUnsent opens the folder of a spool, in which there need not be anything yet.
@@ -97,14 +96,16 @@ func (u *unsent) awaitEnd() {
 
 // sayEnd tells of what is missing at the end of the log, once nothing is written any more.
 func (u *unsent) sayEnd() {
-	files, err := u.files()
+	sum, err := u.sum()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		u.say("the log ends here: the container build was killed")
+		u.miss("the log ends here, and what was written last may be missing: the container build was killed")
 	case err != nil:
-		u.miss("the end of the builder's copy of the log is missing here: %v", err)
-	case files > u.next:
-		u.miss("the last %d files of the builder's copy of the log are missing here, of up to %d bytes each: something removed them", files-u.next, contract.SpoolFileBytes)
+		u.miss("the end of the builder's copy of the log may be missing here: %v", err)
+	case sum.Files > u.next:
+		u.miss("the last %d files of the builder's copy of the log are missing here, of up to %d bytes each: something removed them", sum.Files-u.next, contract.SpoolFileBytes)
+	case sum.LeftOut > 0: // exec has left lines in their places
+		u.note(fmt.Sprintf("%d bytes, for which there was no room on the builder's disk while the log store took nothing", sum.LeftOut))
 	}
 	for _, p := range u.pieces {
 		if p.replaced() {
@@ -113,19 +114,18 @@ func (u *unsent) sayEnd() {
 	}
 }
 
-// files is how many files there were when exec came to its end; 0 if it could not say.
-func (u *unsent) files() (int, error) {
+// sum is what exec said when it came to its end. An error tells that it could not, for want of room on the disk, or that something is in its place.
+func (u *unsent) sum() (contract.SpoolSum, error) {
 	file, err := openRegular(filepath.Join(u.dir, contract.SpoolEnd))
 	if err != nil {
-		return 0, err
+		return contract.SpoolSum{}, err
 	}
 	defer func() { _ = file.Close() }() // read
-	said, err := io.ReadAll(io.LimitReader(file, 20))
+	said, err := io.ReadAll(io.LimitReader(file, 64))
 	if err != nil {
-		return 0, err
+		return contract.SpoolSum{}, err
 	}
-	files, _ := strconv.Atoi(string(said)) // nothing, where there was no room for it on the disk
-	return files, nil
+	return contract.ParseSpoolSum(string(said))
 }
 
 // openNext opens the next file, if it is there.
@@ -179,14 +179,16 @@ func (p *piece) measure() {
 	}
 }
 
-// say appends a line to the log.
-func (u *unsent) say(format string, args ...any) { u.pieces = append(u.pieces, line(format, args...)) }
-
-// miss appends a line in the place of what something removed.
+// miss appends a line in the place of what is not there.
 func (u *unsent) miss(format string, args ...any) {
-	u.say(format, args...)
+	u.pieces = append(u.pieces, line(format, args...))
+	u.note(fmt.Sprintf(format, args...))
+}
+
+// note keeps in mind that the log is not complete; the first reason is told.
+func (u *unsent) note(why string) {
 	if u.missing == "" {
-		u.missing = "a part of the log is missing, and a line in its place tells of it: " + fmt.Sprintf(format, args...)
+		u.missing = "a line of the stored log tells what is missing: " + why
 	}
 }
 
@@ -208,8 +210,9 @@ func (u *unsent) end() int64 {
 // has less than is gone from the disk, a line tells of that.
 func (u *unsent) stored(bytes int64) {
 	if bytes < u.start {
-		lost := line("%d bytes of the log are missing here: the log store had taken them, and has them no more", u.start-bytes)
-		u.pieces = append([]*piece{lost}, u.pieces...)
+		lost := fmt.Sprintf("%d bytes of the log are missing here: the log store had taken them, and has them no more", u.start-bytes)
+		u.pieces = append([]*piece{line("%s", lost)}, u.pieces...)
+		u.note(lost)
 		u.start = bytes
 	}
 	for u.endsBefore(bytes) {

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 )
@@ -84,12 +85,30 @@ func ReadLogPath(namespace, phase, pod string) string {
 // most; only the last one grows. Whoever has brought one to the store removes it, from the first on.
 func SpoolFile(n int) string { return "part-" + strconv.Itoa(n) }
 
+// SpoolSum is what `exec` says of a spool at its end.
+type SpoolSum struct {
+	// Files is the number of SpoolFiles that there were.
+	Files int
+	// LeftOut are the bytes of the log for which there was no room.
+	LeftOut int64
+}
+
+// String returns both numbers in decimal, with a space between them.
+func (s SpoolSum) String() string { return fmt.Sprintf("%d %d", s.Files, s.LeftOut) }
+
+// ParseSpoolSum reads what String returned. An error tells that it is something else.
+func ParseSpoolSum(said string) (sum SpoolSum, err error) {
+	if _, err := fmt.Sscanf(said, "%d %d", &sum.Files, &sum.LeftOut); err != nil || said != sum.String() || sum.Files < 0 || sum.LeftOut < 0 {
+		return SpoolSum{}, fmt.Errorf("%.40q is not the number of files and that of bytes", said)
+	}
+	return sum, nil
+}
+
 // SpoolFileBytes is the most that a file of a spool has.
 const SpoolFileBytes = 16 << 20
 
 const (
-	// SpoolEnd is the file that tells that `exec` came to its end, and was not killed before. It holds the number of SpoolFiles that
-	// there were, in decimal.
+	// SpoolEnd is the file that tells that `exec` came to its end, and was not killed before. It holds what SpoolSum.String returns.
 	SpoolEnd = "end"
 
 	// VarSpoolBytes is the most that `exec` keeps on disk of a log that is not stored yet, in bytes. ci.sh does not see it.
