@@ -11,7 +11,7 @@ import (
 // classes that a namespace may use, one is to be the default.
 //
 // +kubebuilder:object:root=true
-// +kubebuilder:resource:scope=Cluster,path=builderclasses,categories=katkit
+// +kubebuilder:resource:scope=Cluster,path=builderclasses,shortName=bclass,categories=katkit
 // +kubebuilder:printcolumn:name="Image",type=string,JSONPath=`.spec.image`
 // +kubebuilder:printcolumn:name="Agent",type=string,JSONPath=`.spec.agentImage`
 // +kubebuilder:printcolumn:name="Default",type=string,JSONPath=`.metadata.annotations['katkit\.dev/is-default-class']`

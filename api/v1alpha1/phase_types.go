@@ -9,7 +9,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories=katkit
+// +kubebuilder:resource:shortName=ph,categories=katkit
 // +kubebuilder:printcolumn:name="Run",type=string,JSONPath=`.spec.run.name`
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.spec.name`
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
