@@ -57,7 +57,7 @@ const (
 	ReasonBuilderClassNotAllowed = "BuilderClassNotAllowed"
 	// ReasonImageNotAllowed: the BuilderClass does not allow a builder image that the link or the workflow brings.
 	ReasonImageNotAllowed = "ImageNotAllowed"
-	// ReasonTenantFleetGone: the BuilderClass named the tenant's own hosts when the run began, and does not any more.
+	// ReasonTenantFleetGone: a BuilderClass named the tenant's own hosts when the run began, and that of a later phase does not.
 	ReasonTenantFleetGone = "TenantFleetGone"
 	// ReasonAllocationTagNotAllowed: the AllocationTags of a phase ask for other hosts than those that its builder Pods may run on.
 	ReasonAllocationTagNotAllowed = "AllocationTagNotAllowed"

@@ -90,6 +90,13 @@ type BuilderRequest struct {
 	// +kubebuilder:validation:MaxLength=253
 	ClassName string `json:"className,omitempty"`
 
+	// defaultClassName is the class that was the default when the run began. It counts where className is absent and no class, or more than
+	// one, is the default when the phase begins.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	DefaultClassName string `json:"defaultClassName,omitempty"`
+
 	// image of the build container. Absent: the class's.
 	// +optional
 	// +kubebuilder:validation:MinLength=1

@@ -5,6 +5,8 @@ import (
 )
 
 // PhaseStatus is how far a phase is, and what came of it.
+//
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.builder) || has(self.builder)",message="builder stays once the phase has begun"
 type PhaseStatus struct {
 	// conditions of the phase: Succeeded, and RolledBack when a deployment was taken back.
 	// +optional

@@ -77,21 +77,16 @@ var _ = Describe("The default BuilderClass", func() {
 		Expect(t.phaseOf("run", "BUILD").Status.Builder).To(HaveValue(HaveField("Image", "builder:v1")))
 	})
 
-	It("may be missing for a moment: a phase waits then, and begins when there is one", func() {
+	It("may be unclear for a moment: the phases of runs that have begun keep to the one that it was then", func() {
 		t := newTenant()
 		t.commit(workflow(execution("BUILD", 0), execution("TEST", 1)))
 		t.link()
 		t.run()
 		build := t.builder("BUILD")
-		changeDefault(func(c *v1alpha1.BuilderClass) { c.Annotations = nil })
+		changeDefault(func(c *v1alpha1.BuilderClass) { c.Annotations, c.Spec.Image = nil, "builder:v2" })
 		t.linkIs(metav1.ConditionFalse, v1alpha1.ReasonNoBuilderClass)
 		succeed(build)
-		Eventually(t.phase).WithArguments("TEST").Should(HaveField("Status.Message", And(HavePrefix("waits since "), ContainSubstring("kubectl annotate builderclass NAME"))))
-		Expect(t.phase("TEST").Status.State).To(Equal(v1alpha1.PhasePending))
-		newClass("other", func(c *v1alpha1.BuilderClass) {
-			c.Annotations = map[string]string{v1alpha1.AnnotationDefaultClass: "true"}
-		})
-		Expect(buildContainer(t.builder("TEST")).Image).To(Equal("builder:other"))
+		Expect(buildContainer(t.builder("TEST")).Image).To(Equal("builder:v2"))
 	})
 
 	It("may allow no more what a run has asked for: its next phase fails, and says what is allowed", func() {
@@ -107,7 +102,7 @@ var _ = Describe("The default BuilderClass", func() {
 		u.linkIs(metav1.ConditionFalse, v1alpha1.ReasonImageNotAllowed) // the manager has learnt of it
 		succeed(build)
 		failed := t.phaseIs("TEST", v1alpha1.PhaseFailed)
-		Expect(failed.Status.Message).To(ContainSubstring("phase TEST asks for the builder image ci:1, which BuilderClass standard does not allow: use one of builder:v1, team/*"))
+		Expect(failed.Status.Message).To(ContainSubstring("phase TEST (its ContainerImage, or builder.image of TenantRepoLink app) asks for the builder image ci:1, which BuilderClass standard does not allow: use one of builder:v1, team/*"))
 	})
 
 	It("may be another one from now on", func() {

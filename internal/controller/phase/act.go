@@ -59,7 +59,7 @@ func (c *Controller) act(ctx context.Context, phase *v1alpha1.Phase, plan domain
 	return nil
 }
 
-// createAll makes the builder Pods, and before them what they clone with. begun tells whether one of them is there.
+// createAll makes the builder Pods, and before them what they clone with. begun tells whether one of the attempt's is there.
 func (c *Controller) createAll(ctx context.Context, phase *v1alpha1.Phase, plan domain.Plan) (begun bool, err error) {
 	if plan.CreateCredential != nil {
 		if err := c.createCredential(ctx, phase, plan.CreateCredential); err != nil {
@@ -68,7 +68,8 @@ func (c *Controller) createAll(ctx context.Context, phase *v1alpha1.Phase, plan 
 	}
 	for i, pod := range plan.CreatePods {
 		if err := c.create(ctx, phase, pod); err != nil {
-			return i > 0, err
+			attempts := plan.Status.Attempts
+			return i > 0 || len(plan.CreatePods) < len(attempts[len(attempts)-1].Replicas), err
 		}
 	}
 	return true, nil

@@ -28,16 +28,15 @@ func (c *Controller) builder(ctx context.Context, phase *v1alpha1.Phase) (*domai
 
 // madeBy chooses the class, if it allows what the phase asks for. labels are those of its namespace.
 func (c *Controller) madeBy(phase *v1alpha1.Phase, labels map[string]string, classes []v1alpha1.BuilderClass) (*v1alpha1.BuilderStatus, *problem.Problem) {
-	asked := phase.Spec.Execution.Builder
+	asked, link := phase.Spec.Execution.Builder, phase.Labels[v1alpha1.LabelLink]
 	class, cause := builderclass.Choose(builderclass.Ask{
-		Namespace: phase.Namespace, Labels: labels, Link: phase.Labels[v1alpha1.LabelLink], ClassName: asked.ClassName,
+		Namespace: phase.Namespace, Labels: labels, Link: link, ClassName: asked.ClassName, Fallback: asked.DefaultClassName,
 	}, classes)
 	if cause != nil {
 		return nil, cause
 	}
-	who := "phase " + phase.Spec.Name
-	if cause := builderclass.Check(class, asked, who, who); cause != nil {
-		return nil, cause
-	}
-	return builderclass.Resolve(class, asked, c.AgentDelivery), nil
+	return builderclass.Resolve(class, asked, c.AgentDelivery, builderclass.Askers{
+		Phase: "phase " + phase.Spec.Name,
+		Image: fmt.Sprintf("phase %s (its ContainerImage, or builder.image of TenantRepoLink %s)", phase.Spec.Name, link),
+	})
 }

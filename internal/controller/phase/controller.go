@@ -97,7 +97,6 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		return err
 	}
 	c.watches = &rolloutWatches{core: c.Core}
-	forClass := handler.EnqueueRequestsFromMapFunc(c.phasesWithoutClass)
 	deploying := handler.EnqueueRequestsFromMapFunc(c.phasesDeploying)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("phase").
@@ -110,8 +109,6 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&appsv1.Deployment{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.StatefulSet{}, deploying, builder.OnlyMetadata).
 		Watches(&appsv1.DaemonSet{}, deploying, builder.OnlyMetadata).
-		Watches(&v1alpha1.BuilderClass{}, forClass).
-		Watches(&corev1.Namespace{}, forClass, builder.OnlyMetadata).
 		WatchesRawSource(c.watches.source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Workers, NewQueue: fairqueue.New(c.Workers)}).
 		Complete(c)

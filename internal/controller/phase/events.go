@@ -118,8 +118,11 @@ func started(status v1alpha1.PhaseStatus) report.Event {
 	}
 	for _, attempt := range status.Attempts {
 		for _, replica := range attempt.Replicas {
-			notes = append(notes, fmt.Sprintf("builder Pod %s with image %s", replica.Pod, status.Builder.Image))
+			notes = append(notes, "builder Pod "+replica.Pod)
 		}
+	}
+	if status.Builder != nil {
+		notes = append(notes, fmt.Sprintf("image %s, by BuilderClass %s", status.Builder.Image, status.Builder.ClassName))
 	}
 	return report.Event{Reason: "Started", Action: "Start", Note: strings.Join(notes, "; ")}
 }

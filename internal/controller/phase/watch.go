@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
-	domain "katkit.dev/katkit/internal/domain/phase"
 	"katkit.dev/katkit/internal/domain/queue"
 )
 
@@ -119,17 +118,6 @@ func (c *Controller) phasesQueued(ctx context.Context, namespace string) []ctrl.
 		}
 	}
 	return requests
-}
-
-// phasesWithoutClass finds the Phases that wait for a BuilderClass which a class, or the labels of a namespace, may now give them.
-func (c *Controller) phasesWithoutClass(ctx context.Context, o client.Object) []ctrl.Request {
-	namespace := o.GetName()
-	if _, isClass := o.(*v1alpha1.BuilderClass); isClass {
-		namespace = metav1.NamespaceAll
-	}
-	return c.requests(ctx, namespace, client.MatchingFields{indexQueued: "true"}, func(p *v1alpha1.Phase) bool {
-		return domain.WaitsForClass(p.Status)
-	})
 }
 
 func (c *Controller) nobody(ctx context.Context, err error) []ctrl.Request {

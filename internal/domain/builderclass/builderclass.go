@@ -22,6 +22,8 @@ type Ask struct {
 	Labels    labels.Set
 	// Link is its name, ClassName the class that it names; "" for the default one.
 	Link, ClassName string
+	// Fallback is the class that counts for want of a default one, or of one alone; "" for none.
+	Fallback string
 }
 
 // AskOf is a link's. labels are those of its namespace.
@@ -39,7 +41,13 @@ func Choose(ask Ask, classes []v1alpha1.BuilderClass) (*v1alpha1.BuilderClass, *
 	if ask.ClassName != "" {
 		return offer.named(ask.ClassName, ask.Link)
 	}
-	return offer.byDefault()
+	class, cause := offer.byDefault()
+	if cause != nil && ask.Fallback != "" {
+		if earlier, gone := offer.named(ask.Fallback, ask.Link); gone == nil {
+			return earlier, nil
+		}
+	}
+	return class, cause
 }
 
 // Explains tells whether a problem of this reason is one of Choose or CheckImage.

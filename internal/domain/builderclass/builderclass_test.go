@@ -27,6 +27,7 @@ func TestChoose(t *testing.T) {
 	for name, c := range map[string]struct {
 		names   string
 		plan    string
+		earlier string // the default one when the run began
 		classes list
 		want    string
 		reason  string
@@ -34,11 +35,18 @@ func TestChoose(t *testing.T) {
 	}{
 		"the default one": {classes: list{class("a", false, nil), class("b", true, nil)}, want: "b"},
 		"the named one":   {names: "a", classes: list{class("a", false, nil), class("b", true, nil)}, want: "a"},
-		"the named one, where several are the default": {names: "b", classes: list{class("a", true, nil), class("b", true, nil)}, want: "b"},
-		"an empty selector is for all":                 {classes: list{class("a", true, &metav1.LabelSelector{})}, want: "a"},
-		"one that is for this namespace":               {names: "a", plan: "gold", classes: list{class("a", false, gold)}, want: "a"},
-		"the default of this namespace, of two":        {plan: "gold", classes: list{class("a", true, notGold), class("b", true, gold)}, want: "b"},
-		"the default of other namespaces, of two":      {plan: "tin", classes: list{class("a", true, notGold), class("b", true, gold)}, want: "a"},
+		"the named one, where several are the default":    {names: "b", classes: list{class("a", true, nil), class("b", true, nil)}, want: "b"},
+		"an empty selector is for all":                    {classes: list{class("a", true, &metav1.LabelSelector{})}, want: "a"},
+		"one that is for this namespace":                  {names: "a", plan: "gold", classes: list{class("a", false, gold)}, want: "a"},
+		"the default of this namespace, of two":           {plan: "gold", classes: list{class("a", true, notGold), class("b", true, gold)}, want: "b"},
+		"the default of other namespaces, of two":         {plan: "tin", classes: list{class("a", true, notGold), class("b", true, gold)}, want: "a"},
+		"the default one, whatever was":                   {earlier: "a", classes: list{class("a", false, nil), class("b", true, nil)}, want: "b"},
+		"the one that was, where several are the default": {earlier: "a", classes: list{class("a", true, nil), class("b", true, nil)}, want: "a"},
+		"the one that was, where none is":                 {earlier: "a", classes: list{class("a", false, nil), class("b", false, nil)}, want: "a"},
+		"the one that was is gone": {earlier: "x", classes: list{class("a", false, nil)}, reason: v1alpha1.ReasonNoBuilderClass,
+			texts: []string{"no BuilderClass is the default one"}},
+		"the one that was is not for this namespace":      {earlier: "c", plan: "tin", classes: list{class("a", false, nil), class("c", false, gold)}, reason: v1alpha1.ReasonNoBuilderClass},
+		"the named one is gone, whatever was the default": {names: "x", earlier: "a", classes: list{class("a", true, nil)}, reason: v1alpha1.ReasonNoBuilderClass},
 		"none is there": {reason: v1alpha1.ReasonNoBuilderClass,
 			texts: []string{"kubectl annotate builderclass NAME katkit.dev/is-default-class=true", "none is for this namespace"}},
 		"none is the default one": {classes: list{class("b", false, nil), class("a", false, nil), class("c", false, gold)}, reason: v1alpha1.ReasonNoBuilderClass,
@@ -56,7 +64,9 @@ func TestChoose(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			link := &v1alpha1.TenantRepoLink{ObjectMeta: metav1.ObjectMeta{Namespace: "d-shop", Name: "shop"}}
 			link.Spec.Builder.ClassName = c.names
-			got, cause := builderclass.Choose(builderclass.AskOf(link, labels.Set{"plan": c.plan}), c.classes)
+			ask := builderclass.AskOf(link, labels.Set{"plan": c.plan})
+			ask.Fallback = c.earlier
+			got, cause := builderclass.Choose(ask, c.classes)
 			if c.reason == "" {
 				if cause != nil || got.Name != c.want {
 					t.Errorf("got %+v, %v; want %s", got, cause, c.want)

@@ -8,9 +8,19 @@ import (
 	"katkit.dev/katkit/internal/domain/problem"
 )
 
+// Askers are who asks a class for something, in words for a problem's message.
+type Askers struct {
+	// Phase is the phase, Image who brings its builder image.
+	Phase, Image string
+}
+
 // Resolve says what the builder Pods of a phase are made by: the class, and what is asked of it. delivery is how the cluster brings the
-// agent to an image that has none. The result shares nothing with what it was made of.
-func Resolve(class *v1alpha1.BuilderClass, asked v1alpha1.BuilderRequest, delivery v1alpha1.AgentDelivery) *v1alpha1.BuilderStatus {
+// agent to an image that has none. The result shares nothing with what it was made of. A class that does not allow what is asked is a
+// problem of reason ImageNotAllowed, AllocationTagNotAllowed or TenantFleetGone.
+func Resolve(class *v1alpha1.BuilderClass, asked v1alpha1.BuilderRequest, delivery v1alpha1.AgentDelivery, who Askers) (*v1alpha1.BuilderStatus, *problem.Problem) {
+	if cause := check(class, asked, who); cause != nil {
+		return nil, cause
+	}
 	spec := class.DeepCopy().Spec
 	if asked.AgentInImage {
 		delivery = v1alpha1.AgentInBuilderImage
@@ -29,23 +39,21 @@ func Resolve(class *v1alpha1.BuilderClass, asked v1alpha1.BuilderRequest, delive
 		PodSecurity:      spec.PodSecurity,
 		Capabilities:     spec.Capabilities,
 		SeccompProfile:   spec.SeccompProfile,
-	}
+	}, nil
 }
 
-// Check tells whether a class allows what is asked of it. phase and image, in words, are who asks and who brings the image, for the problem's
-// message. Its reason is ImageNotAllowed, AllocationTagNotAllowed or TenantFleetGone.
-func Check(class *v1alpha1.BuilderClass, asked v1alpha1.BuilderRequest, phase, image string) *problem.Problem {
+func check(class *v1alpha1.BuilderClass, asked v1alpha1.BuilderRequest, who Askers) *problem.Problem {
 	if asked.Image != "" {
-		if cause := CheckImage(class, asked.Image, image); cause != nil {
+		if cause := CheckImage(class, asked.Image, who.Image); cause != nil {
 			return cause
 		}
 	}
 	if asked.Fleet == v1alpha1.FleetTenant && class.Spec.TenantFleet == nil && asked.ServiceHosts == nil {
 		return problem.Config(v1alpha1.ReasonTenantFleetGone,
-			"%s is for the tenant's own hosts, which BuilderClass %s named when the run began and does not any more (tenantFleet): run the commit again, "+
-				"which then is for the hosts of the tenant's service", phase, class.Name)
+			"%s is for the tenant's own hosts, which a BuilderClass named when the run began (tenantFleet), and BuilderClass %s, which counts now, does not: "+
+				"run the commit again, which then is for the hosts of the tenant's service", who.Phase, class.Name)
 	}
-	return checkTag(class, asked, phase)
+	return checkTag(class, asked, who.Phase)
 }
 
 // checkTag refuses a tag of other hosts than those of the fleet, which it may narrow down and not leave.

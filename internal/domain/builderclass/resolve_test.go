@@ -12,8 +12,16 @@ import (
 	"katkit.dev/katkit/internal/domain/builderclass"
 )
 
-func resolve(class v1alpha1.BuilderClass, asked v1alpha1.BuilderRequest) *v1alpha1.BuilderStatus {
-	return builderclass.Resolve(&class, asked, v1alpha1.AgentByImageVolume)
+// who asks in these tests.
+var who = builderclass.Askers{Phase: "phase ONLY", Image: "the link"}
+
+func resolve(t *testing.T, class v1alpha1.BuilderClass, asked v1alpha1.BuilderRequest) *v1alpha1.BuilderStatus {
+	t.Helper()
+	status, cause := builderclass.Resolve(&class, asked, v1alpha1.AgentByImageVolume, who)
+	if cause != nil {
+		t.Fatal(cause)
+	}
+	return status
 }
 
 func TestResolve(t *testing.T) {
@@ -37,7 +45,7 @@ func TestResolve(t *testing.T) {
 		RuntimeClassName: "gvisor", ImagePullSecrets: standard.Spec.ImagePullSecrets,
 		PodSecurity: v1alpha1.PodSecurityBaseline, Capabilities: standard.Spec.Capabilities, SeccompProfile: standard.Spec.SeccompProfile,
 	}
-	got := resolve(standard, v1alpha1.BuilderRequest{})
+	got := resolve(t, standard, v1alpha1.BuilderRequest{})
 	if diff := cmp.Diff(&want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -46,7 +54,7 @@ func TestResolve(t *testing.T) {
 	if diff := cmp.Diff(before, &standard); diff != "" {
 		t.Errorf("a change of what came of it is one of the class (-before +after)\n%s", diff)
 	}
-	if got := resolve(standard, v1alpha1.BuilderRequest{Image: "own", AgentInImage: true}); got.Image != "own" || got.AgentDelivery != v1alpha1.AgentInBuilderImage {
+	if got := resolve(t, standard, v1alpha1.BuilderRequest{Image: "own", AgentInImage: true}); got.Image != "own" || got.AgentDelivery != v1alpha1.AgentInBuilderImage {
 		t.Errorf("image %s, agent by %s", got.Image, got.AgentDelivery)
 	}
 }
@@ -72,11 +80,14 @@ func TestTheTenantsHosts(t *testing.T) {
 			class := class("standard", true, nil)
 			class.Spec.Scheduling, class.Spec.TenantFleet = *hosts("builders"), c.class
 			asked := v1alpha1.BuilderRequest{Fleet: c.fleet, ServiceHosts: c.service}
-			if cause := builderclass.Check(&class, asked, "phase BUILD", "the link"); (cause != nil) != c.refused || cause != nil && (cause.Reason != v1alpha1.ReasonTenantFleetGone ||
-				!strings.HasPrefix(cause.Message, "phase BUILD is for the tenant's own hosts, which BuilderClass standard named")) {
-				t.Errorf("got %v", cause)
+			if _, cause := builderclass.Resolve(&class, asked, "", who); c.refused {
+				if cause == nil || cause.Reason != v1alpha1.ReasonTenantFleetGone || !strings.HasPrefix(cause.Message, "phase ONLY is for the tenant's own hosts, ") ||
+					!strings.Contains(cause.Message, "and BuilderClass standard, which counts now, does not") {
+					t.Errorf("got %v", cause)
+				}
+				return
 			}
-			if got := resolve(class, asked); got.NodeSelector["pool"] != c.want || (len(got.Tolerations) > 0) != (c.want != "") {
+			if got := resolve(t, class, asked); got.NodeSelector["pool"] != c.want || (len(got.Tolerations) > 0) != (c.want != "") {
 				t.Errorf("%+v, want those of %q", got.Scheduling, c.want)
 			}
 		})
@@ -95,9 +106,9 @@ func TestATagIsOfTheFleetsHosts(t *testing.T) {
 		"none":                            {builders: tagged("fleet"), want: "fleet"},
 		"of hosts that are not tagged":    {builders: &v1alpha1.Scheduling{}, tag: "gpu", want: "gpu"},
 		"the class's own":                 {builders: tagged("fleet"), tag: "fleet", want: "fleet"},
-		"another than the class's":        {builders: tagged("fleet"), tag: "gpu", want: "fleet", refused: `"fleet" alone, by the nodeSelector of BuilderClass standard`},
-		"another than the tenants' hosts": {builders: tagged("gpu"), tenants: tagged("fleet"), service: tagged("gpu"), fleet: v1alpha1.FleetTenant, tag: "gpu", want: "fleet", refused: `"fleet" alone, by the tenantFleet of BuilderClass standard`},
-		"another than the service's":      {builders: tagged("gpu"), service: tagged("fleet"), fleet: v1alpha1.FleetTenant, tag: "gpu", want: "fleet", refused: `"fleet" alone, by the nodeSelector of the tenant's service`},
+		"another than the class's":        {builders: tagged("fleet"), tag: "gpu", refused: `"fleet" alone, by the nodeSelector of BuilderClass standard`},
+		"another than the tenants' hosts": {builders: tagged("gpu"), tenants: tagged("fleet"), service: tagged("gpu"), fleet: v1alpha1.FleetTenant, tag: "gpu", refused: `"fleet" alone, by the tenantFleet of BuilderClass standard`},
+		"another than the service's":      {builders: tagged("gpu"), service: tagged("fleet"), fleet: v1alpha1.FleetTenant, tag: "gpu", refused: `"fleet" alone, by the nodeSelector of the tenant's service`},
 		"of any host":                     {builders: tagged("fleet"), service: &v1alpha1.Scheduling{}, fleet: v1alpha1.FleetTenant, tag: "gpu", want: "gpu"},
 		"of a class without any tag":      {builders: tagged(""), tag: "gpu", refused: `"" alone, by the nodeSelector of BuilderClass standard`},
 	} {
@@ -105,12 +116,14 @@ func TestATagIsOfTheFleetsHosts(t *testing.T) {
 			class := class("standard", true, nil)
 			class.Spec.Scheduling, class.Spec.TenantFleet = *c.builders, c.tenants
 			asked := v1alpha1.BuilderRequest{Fleet: c.fleet, ServiceHosts: c.service, AllocationTag: c.tag}
-			cause := builderclass.Check(&class, asked, "phase ONLY", "the link")
-			if c.refused == "" && cause != nil || c.refused != "" && (cause == nil || cause.Reason != v1alpha1.ReasonAllocationTagNotAllowed ||
-				!strings.HasPrefix(cause.Message, "phase ONLY asks for hosts with the label katkit.dev/allocation-tag=gpu (AllocationTags), ") || !strings.Contains(cause.Message, c.refused)) {
-				t.Errorf("got %v", cause)
+			if _, cause := builderclass.Resolve(&class, asked, "", who); c.refused != "" {
+				if cause == nil || cause.Reason != v1alpha1.ReasonAllocationTagNotAllowed || !strings.Contains(cause.Message, c.refused) ||
+					!strings.HasPrefix(cause.Message, "phase ONLY asks for hosts with the label katkit.dev/allocation-tag=gpu (AllocationTags), ") {
+					t.Errorf("got %v", cause)
+				}
+				return
 			}
-			if got := resolve(class, asked); got.NodeSelector[v1alpha1.LabelAllocationTag] != c.want {
+			if got := resolve(t, class, asked); got.NodeSelector[v1alpha1.LabelAllocationTag] != c.want {
 				t.Errorf("it runs on %v, want %q", got.NodeSelector, c.want)
 			}
 		})
@@ -119,7 +132,7 @@ func TestATagIsOfTheFleetsHosts(t *testing.T) {
 
 // Whatever a tenant asks for: builder Pods of the fleet Builder are on hosts that the class selects, and on no others.
 func TestNoTagLeadsOutOfTheClasssFleet(t *testing.T) {
-	random := rand.New(rand.NewPCG(11, 11))
+	random, refused := rand.New(rand.NewPCG(11, 11)), 0
 	for range 2000 {
 		class := class("standard", true, nil)
 		class.Spec.NodeSelector = map[string]string{}
@@ -134,7 +147,11 @@ func TestNoTagLeadsOutOfTheClasssFleet(t *testing.T) {
 			ServiceHosts:  &v1alpha1.Scheduling{NodeSelector: map[string]string{"fleet": "theirs"}},
 			AllocationTag: []string{"", "a", "b", "fleet"}[random.IntN(4)],
 		}
-		got := resolve(class, asked)
+		got, cause := builderclass.Resolve(&class, asked, "", who)
+		if cause != nil {
+			refused++
+			continue
+		}
 		for key, value := range class.Spec.NodeSelector {
 			if is, set := got.NodeSelector[key]; !set || is != value {
 				t.Fatalf("the class selects %v, the tag is %q, the Pod runs on %v", class.Spec.NodeSelector, asked.AllocationTag, got.NodeSelector)
@@ -143,5 +160,8 @@ func TestNoTagLeadsOutOfTheClasssFleet(t *testing.T) {
 		if diff := cmp.Diff(class.Spec.Affinity, got.Affinity); diff != "" || len(got.Tolerations) > 0 {
 			t.Fatalf("tolerations %v, affinity (-want +got)\n%s", got.Tolerations, diff)
 		}
+	}
+	if refused == 0 || refused > 1000 {
+		t.Errorf("%d of 2000 are refused", refused)
 	}
 }

@@ -68,7 +68,7 @@ func TestResources(t *testing.T) {
 			if c.storage != "" {
 				class.Spec.EphemeralStorageLimit = new(resource.MustParse(c.storage))
 			}
-			got := resolve(class, v1alpha1.BuilderRequest{Resources: requirements(c.link.requests, c.link.limits)}).Resources
+			got := resolve(t, class, v1alpha1.BuilderRequest{Resources: requirements(c.link.requests, c.link.limits)}).Resources
 			if diff := cmp.Diff(requirements(c.want.requests, c.want.limits), got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -96,7 +96,7 @@ func TestResourcesAlwaysFit(t *testing.T) {
 		class := class("standard", true, nil)
 		class.Spec.Resources = pick()
 		class.Spec.EphemeralStorageLimit = resource.NewQuantity(1+random.Int64N(1<<36), resource.BinarySI)
-		got := resolve(class, v1alpha1.BuilderRequest{Resources: pick()}).Resources
+		got := resolve(t, class, v1alpha1.BuilderRequest{Resources: pick()}).Resources
 		for name, request := range got.Requests {
 			if limit, set := got.Limits[name]; set && request.Cmp(limit) > 0 {
 				t.Fatalf("%s: request %s, limit %s", name, request.String(), limit.String())

@@ -1,12 +1,10 @@
 package phase_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
 	"katkit.dev/katkit/internal/contract"
@@ -47,28 +45,6 @@ func TestAClassIsAskedForWhenAPhaseBegins(t *testing.T) {
 	}
 }
 
-func TestAPhaseWaitsForAClass(t *testing.T) {
-	for _, why := range []string{v1alpha1.ReasonNoBuilderClass, v1alpha1.ReasonSeveralDefaultClasses} {
-		p := newExecution(1)
-		p.Spec.QueueTimeout = &metav1.Duration{Duration: time.Hour}
-		o := phase.Observation{Phase: p, RunActive: true, Builder: &phase.Builder{Problem: problem.Config(why, "mark one")}}
-		plan := decide(t, o, now)
-		if plan.Status.State != v1alpha1.PhasePending || reason(plan.Status) != why || !strings.HasSuffix(plan.Status.Message, ": mark one") ||
-			len(plan.CreatePods) > 0 || plan.RequeueAfter != time.Hour || !phase.WaitsForClass(plan.Status) {
-			t.Fatalf("%s: %+v", why, plan)
-		}
-		p.Status = plan.Status
-		late := decide(t, o, now.Add(time.Hour))
-		if late.Status.State != v1alpha1.PhaseFailed || reason(late.Status) != v1alpha1.ReasonQueueTimedOut || !strings.Contains(late.Status.Message, "mark one") || phase.WaitsForClass(late.Status) {
-			t.Errorf("%s: after its queueTimeout %+v", why, late.Status)
-		}
-		o.Builder = madeBy("new")
-		if plan := decide(t, o, now.Add(time.Minute)); plan.Status.State != v1alpha1.PhaseRunning || len(plan.CreatePods) != 1 || phase.WaitsForClass(plan.Status) {
-			t.Errorf("%s: with a class %+v", why, plan)
-		}
-	}
-}
-
 func TestWhatAClassDoesNotAllowFailsThePhase(t *testing.T) {
 	refused := &phase.Builder{Problem: problem.Config(v1alpha1.ReasonImageNotAllowed, "use one of a, b")}
 	plan := decide(t, phase.Observation{Phase: newExecution(1), RunActive: true, Builder: refused}, now)
@@ -77,11 +53,24 @@ func TestWhatAClassDoesNotAllowFailsThePhase(t *testing.T) {
 	}
 }
 
-// It may become time between the observation and the decision.
-func TestAClassThatWasNotAskedForIsAskedForAtOnce(t *testing.T) {
+// Only an observation that asked nobody has none.
+func TestWithoutAClassAPhaseLooksAgain(t *testing.T) {
 	plan := phase.Decide(phase.Observation{Phase: newExecution(1), RunActive: true}, now)
 	if len(plan.CreatePods) > 0 || plan.Status.StartTime != nil || plan.RequeueAfter != time.Second {
 		t.Errorf("%+v", plan)
+	}
+}
+
+// The manager was killed before it could say that the Pods are there: what the class says by now does not undo them.
+func TestAClassThatChangedMeanwhileUndoesNoPod(t *testing.T) {
+	p := newExecution(1)
+	made := decide(t, phase.Observation{Phase: p, RunActive: true, Builder: madeBy("old")}, start.Time)
+	o := phase.Observation{Phase: p, RunActive: true, Pods: map[string]*corev1.Pod{podName(p, 0): made.CreatePods[0]}}
+	for name, by := range map[string]*phase.Builder{"another image": madeBy("new"), "not allowed": {Problem: problem.Config(v1alpha1.ReasonImageNotAllowed, "no")}} {
+		o.Builder = by
+		if plan := decide(t, o, now); plan.Status.State != v1alpha1.PhaseRunning || len(plan.CreatePods)+len(plan.DeletePods) > 0 || len(plan.Status.Attempts) != 1 {
+			t.Errorf("%s: %+v", name, plan)
+		}
 	}
 }
 

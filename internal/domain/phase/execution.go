@@ -28,44 +28,58 @@ func beginExecution(o Observation, plan *Plan, now time.Time) {
 		indexes = append(indexes, replica)
 	}
 	plan.Status.Attempts = nil
-	made, ok := attempt(o, plan, 1, indexes, now)
-	if !ok {
+	if !attempt(o, plan, 1, indexes, now) {
 		return
 	}
-	plan.Status.Builder = made
 	run(o.Phase, &plan.Status, "", now)
 	plan.RequeueAfter = o.Phase.Spec.Timeout.Duration
 }
 
-// attempt makes the builder Pods of a number of replicas, as far as they are not there, records them, and tells what they are made by. It
-// does not without a BuilderClass, nor without what they clone with, nor with a ServiceAccount that is not for them.
-func attempt(o Observation, plan *Plan, number int32, indexes []int32, now time.Time) (by *v1alpha1.BuilderStatus, ok bool) {
-	by, ok = builder(o, plan, now)
-	if !ok {
-		return nil, false
-	}
+// attempt makes the builder Pods of a number of replicas, as far as they are not there, and records them.
+func attempt(o Observation, plan *Plan, number int32, indexes []int32, now time.Time) (ok bool) {
 	record := v1alpha1.AttemptStatus{Number: number}
+	var missing []int32
 	for _, replica := range indexes {
-		pod := buildpod.Build(o.Phase, by, number, replica, o.Outputs, o.CABundle)
+		name := buildpod.Name(o.Phase, number, replica)
+		record.Replicas = append(record.Replicas, v1alpha1.ReplicaStatus{Index: replica, Pod: name})
+		if o.Pods[name] == nil {
+			missing = append(missing, replica)
+		}
+	}
+	if !makePods(o, plan, number, missing, now) {
+		return false
+	}
+	plan.Status.Attempts = append(plan.Status.Attempts, record)
+	return true
+}
+
+// makePods makes builder Pods. It does not without a BuilderClass that allows them, nor without what they clone with, nor with a
+// ServiceAccount that is not for them; none of which counts for those that are there.
+func makePods(o Observation, plan *Plan, attempt int32, replicas []int32, now time.Time) (ok bool) {
+	by, cause := builder(o)
+	switch {
+	case len(replicas) == 0:
+	case o.Account != nil:
+		Fail(o.Phase, &plan.Status, o.Account, now)
+		return false
+	case cause != nil:
+		Fail(o.Phase, &plan.Status, cause, now)
+		return false
+	case by == nil: // nobody asked
+		plan.RequeueAfter = askAgainAtOnce
+		return false
+	case !credential(o, plan, attempt, now):
+		return false
+	}
+	for _, replica := range replicas {
+		pod := buildpod.Build(o.Phase, by, attempt, replica, o.Outputs, o.CABundle)
 		if o.LogStore != nil {
 			buildpod.ShipLog(pod, by, *o.LogStore)
 		}
-		if o.Pods[pod.Name] == nil {
-			plan.CreatePods = append(plan.CreatePods, pod)
-		}
-		record.Replicas = append(record.Replicas, v1alpha1.ReplicaStatus{Index: replica, Pod: pod.Name})
+		plan.CreatePods = append(plan.CreatePods, pod)
 	}
-	if len(plan.CreatePods) > 0 && o.Account != nil {
-		plan.CreatePods = nil
-		Fail(o.Phase, &plan.Status, o.Account, now)
-		return nil, false
-	}
-	if len(plan.CreatePods) > 0 && !credential(o, plan, number, now) {
-		plan.CreatePods = nil
-		return nil, false
-	}
-	plan.Status.Attempts = append(plan.Status.Attempts, record)
-	return by, true
+	plan.Status.Builder = by
+	return true
 }
 
 // proceedExecution follows the builder Pods of the last attempt to their end.

@@ -68,7 +68,7 @@ func awaitRetry(o Observation, plan *Plan, attempt *v1alpha1.AttemptStatus, now 
 }
 
 func beginAgain(o Observation, plan *Plan, number int32, replicas []int32, now time.Time) {
-	if _, ok := attempt(o, plan, number, replicas, now); !ok {
+	if !attempt(o, plan, number, replicas, now) {
 		return
 	}
 	tell(o.Phase, &plan.Status, fmt.Sprintf("attempt %d of %d", number, maxAttempts), now)

@@ -35,7 +35,7 @@ func (m Material) ServiceAccount() string {
 // request is what an execution phase asks of its builder Pods.
 func request(m Material, template v1alpha1.PhaseTemplate) v1alpha1.BuilderRequest {
 	builder := m.Link.Spec.Builder
-	return v1alpha1.BuilderRequest{
+	asked := v1alpha1.BuilderRequest{
 		ClassName:     builder.ClassName,
 		Image:         cmp.Or(template.Image, builder.Image),
 		AgentInImage:  builder.AgentInImage,
@@ -44,6 +44,10 @@ func request(m Material, template v1alpha1.PhaseTemplate) v1alpha1.BuilderReques
 		AllocationTag: template.AllocationTag,
 		Resources:     builder.Resources.DeepCopy(),
 	}
+	if asked.ClassName == "" {
+		asked.DefaultClassName = m.Class.Name
+	}
+	return asked
 }
 
 // CheckBuilders finds the first execution phase that asks for what the class does not allow: a builder image, or an allocation tag. It looks
@@ -54,11 +58,11 @@ func CheckBuilders(m Material) *problem.Problem {
 			continue
 		}
 		phase := "phase " + template.Name + " (" + m.Workflow.Source + ")"
-		image := phase
+		who := builderclass.Askers{Phase: phase, Image: phase}
 		if template.Image == "" {
-			image = "builder.image of TenantRepoLink " + m.Link.Name
+			who.Image = "builder.image of TenantRepoLink " + m.Link.Name
 		}
-		if cause := builderclass.Check(m.Class, request(m, template), phase, image); cause != nil {
+		if _, cause := builderclass.Resolve(m.Class, request(m, template), "", who); cause != nil {
 			return cause
 		}
 	}

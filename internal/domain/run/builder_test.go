@@ -13,7 +13,7 @@ import (
 )
 
 func TestWhatIsAskedOfBuilderPods(t *testing.T) {
-	none := v1alpha1.BuilderRequest{Fleet: v1alpha1.FleetBuilder}
+	none := v1alpha1.BuilderRequest{DefaultClassName: "standard", Fleet: v1alpha1.FleetBuilder}
 	hosts := &v1alpha1.Scheduling{NodeSelector: map[string]string{"pool": "services"}}
 	resources := &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")}}
 	for name, c := range map[string]struct {
@@ -22,15 +22,16 @@ func TestWhatIsAskedOfBuilderPods(t *testing.T) {
 	}{
 		"nothing":                        {func(*run.Material) {}, none},
 		"the link's":                     {func(m *run.Material) { m.Link.Spec.Builder.Image, m.Link.Spec.Builder.ClassName = "link", "big" }, v1alpha1.BuilderRequest{Fleet: v1alpha1.FleetBuilder, Image: "link", ClassName: "big"}},
-		"the phase's image":              {func(m *run.Material) { m.Link.Spec.Builder.Image, m.Workflow.Phases[0].Image = "link", "phase" }, v1alpha1.BuilderRequest{Fleet: v1alpha1.FleetBuilder, Image: "phase"}},
-		"with the agent in it":           {func(m *run.Material) { m.Link.Spec.Builder.AgentInImage = true }, v1alpha1.BuilderRequest{Fleet: v1alpha1.FleetBuilder, AgentInImage: true}},
-		"resources":                      {func(m *run.Material) { m.Link.Spec.Builder.Resources = resources }, v1alpha1.BuilderRequest{Fleet: v1alpha1.FleetBuilder, Resources: resources}},
-		"the tenant's hosts by the link": {func(m *run.Material) { m.Link.Spec.Builder.Fleet, m.ServiceHosts = v1alpha1.FleetTenant, hosts }, v1alpha1.BuilderRequest{Fleet: v1alpha1.FleetTenant, ServiceHosts: hosts}},
-		"the tenant's hosts by the file": {func(m *run.Material) { m.Workflow.LocalFleet = true }, v1alpha1.BuilderRequest{Fleet: v1alpha1.FleetTenant}},
-		"a host with a tag":              {func(m *run.Material) { m.Workflow.Phases[0].AllocationTag = "gpu" }, v1alpha1.BuilderRequest{Fleet: v1alpha1.FleetBuilder, AllocationTag: "gpu"}},
+		"the phase's image":              {func(m *run.Material) { m.Link.Spec.Builder.Image, m.Workflow.Phases[0].Image = "link", "phase" }, v1alpha1.BuilderRequest{DefaultClassName: "standard", Fleet: v1alpha1.FleetBuilder, Image: "phase"}},
+		"with the agent in it":           {func(m *run.Material) { m.Link.Spec.Builder.AgentInImage = true }, v1alpha1.BuilderRequest{DefaultClassName: "standard", Fleet: v1alpha1.FleetBuilder, AgentInImage: true}},
+		"resources":                      {func(m *run.Material) { m.Link.Spec.Builder.Resources = resources }, v1alpha1.BuilderRequest{DefaultClassName: "standard", Fleet: v1alpha1.FleetBuilder, Resources: resources}},
+		"the tenant's hosts by the link": {func(m *run.Material) { m.Link.Spec.Builder.Fleet, m.ServiceHosts = v1alpha1.FleetTenant, hosts }, v1alpha1.BuilderRequest{DefaultClassName: "standard", Fleet: v1alpha1.FleetTenant, ServiceHosts: hosts}},
+		"the tenant's hosts by the file": {func(m *run.Material) { m.Workflow.LocalFleet = true }, v1alpha1.BuilderRequest{DefaultClassName: "standard", Fleet: v1alpha1.FleetTenant}},
+		"a host with a tag":              {func(m *run.Material) { m.Workflow.Phases[0].AllocationTag = "gpu" }, v1alpha1.BuilderRequest{DefaultClassName: "standard", Fleet: v1alpha1.FleetBuilder, AllocationTag: "gpu"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMaterial(template("BUILD", 0, v1alpha1.PhaseExecution))
+			m.Class.Name = "standard"
 			m.Class.Spec.NodeSelector, m.Class.Spec.Env = map[string]string{"fleet": "builder"}, []v1alpha1.EnvVar{{Name: "FOO"}} // which counts when the phase begins
 			c.change(m)
 			if diff := cmp.Diff(c.want, run.BuildPhases(newRun(), *m)[0].Spec.Execution.Builder); diff != "" {

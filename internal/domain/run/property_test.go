@@ -176,7 +176,8 @@ func (w *world) reconcilePhase(p *v1alpha1.Phase, crash int) {
 		o.Before[name] = before.Status.State
 	}
 	if phase.NeedsBuilder(o) {
-		o.Builder = &phase.Builder{Status: builderclass.Resolve(newMaterial().Class, p.Spec.Execution.Builder, v1alpha1.AgentByImageVolume)}
+		status, _ := builderclass.Resolve(newMaterial().Class, p.Spec.Execution.Builder, v1alpha1.AgentByImageVolume, builderclass.Askers{})
+		o.Builder = &phase.Builder{Status: status}
 	}
 	plan := phase.Decide(o, w.at)
 	if p.Status.StartTime == nil && (plan.Status.State == v1alpha1.PhaseRunning || len(plan.CreatePods) > 0) {
