@@ -2,7 +2,7 @@
 //
 //	log store ──has none, or is not there──> the Pod's log ──is gone──> the end that Katkit keeps
 //	    ^  │
-//	    └──┴ a connection that breaks goes on at the byte where it was
+//	    └──┴ a connection that breaks goes on at the byte where it was; one that follows waits for the first byte
 //
 // What always holds: nothing is changed. The bytes of a log are given as they are, each once, but to a terminal, which gets nothing that
 // could steer it. The user's token goes to the API server, and to the log store over https, through the API server or on this machine.
@@ -134,7 +134,7 @@ func logs(ctx context.Context, streams genericiooptions.IOStreams, connect cli.C
 		return err
 	}
 	var mu sync.Mutex
-	r := &reader{store: from, core: core, live: live, follow: o.following, tail: o.tail, wait: follow.Pause, grace: grace,
+	r := &reader{store: from, core: core, live: live, follow: o.following, tail: o.tail, wait: follow.Pause, grace: grace, quiet: quiet,
 		say: func(format string, args ...any) {
 			mu.Lock()
 			defer mu.Unlock()
