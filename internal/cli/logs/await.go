@@ -89,8 +89,3 @@ func (r *reader) delivers(ctx context.Context, t target, ended <-chan struct{}) 
 		return true
 	}
 }
-
-// sayLate says something after a while, unless the timer is stopped before.
-func (r *reader) sayLate(format string, args ...any) *time.Timer {
-	return time.AfterFunc(r.quiet, func() { r.say(format, args...) })
-}

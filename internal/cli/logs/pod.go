@@ -86,8 +86,6 @@ func (r *reader) podEnded(ctx context.Context, at place) bool {
 // awaitBuild watches a Pod until its build container has begun, or the Pod has ended without, and returns it. One that is gone is nil, and
 // no error.
 func (r *reader) awaitBuild(ctx context.Context, at place) (*corev1.Pod, error) {
-	late := r.sayLate("the build of Pod %s has not begun yet, which is waited for", at.pod)
-	defer late.Stop()
 	one := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", at.pod).String()}
 	for tries := 1; ; tries++ {
 		pod, err := r.watchPod(ctx, at, one)
@@ -115,13 +113,14 @@ func (r *reader) watchPod(ctx context.Context, at place, one metav1.ListOptions)
 		return nil, err
 	}
 	defer events.Stop()
+	defer time.AfterFunc(r.quiet, func() { r.say("the build of Pod %s has not begun yet, which is waited for", at.pod) }).Stop()
 	for event := range events.ResultChan() {
 		pod, isPod := event.Object.(*corev1.Pod)
 		switch {
 		case !isPod:
 			return nil, apierrors.FromObject(event.Object)
 		case event.Type == watch.Deleted:
-			return nil, nil //nolint:nilnil // gone, as awaitBuild says
+			return nil, nil // gone, as awaitBuild says
 		case begun(pod):
 			return pod, nil
 		}
