@@ -37,7 +37,8 @@ the replica where there are more.
 A log comes from Katkit's log store; where there is none, from the builder Pod; and when that is gone, its end is what Katkit kept, which
 is said. In a terminal the control characters of a build are made harmless; colours stay.
 
-With --follow the logs are shown until the run, or the phase, has ended. A connection that breaks goes on where it was.
+With --follow the logs are shown until the run, or the phase, has ended. What is to come to the log store is waited for; a connection
+that breaks goes on where it was.
 
 Exit code with --follow: 0 the run, or the phase, succeeded, 1 it failed, 2 it could not be told, or a log could not be shown, 3 it was
 cancelled or skipped, 130 stopped by Ctrl-C. Without --follow it is 0 when the logs could be shown, else 2.`
