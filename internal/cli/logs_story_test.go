@@ -52,6 +52,7 @@ func TestLogsWhileARunBuildsAndAfterwards(t *testing.T) {
 		{"what is left", logging.kept},
 		{"through the log store", logging.fromStore},
 		{"at the log store's address", logging.direct},
+		{"before the log store has the first byte", logging.beforeTheFirstByte},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { l.T = t; step.tell(l) }) {
 			return

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"katkit.dev/katkit/internal/contract"
@@ -19,6 +20,7 @@ type logServer struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed with the next change
 	logs    map[string]*podLog
+	asked   map[string]int // how often for the log of a Pod
 }
 
 type podLog struct {
@@ -28,7 +30,7 @@ type podLog struct {
 }
 
 func newLogServer(kubelet bool) *logServer {
-	return &logServer{kubelet: kubelet, changed: make(chan struct{}), logs: map[string]*podLog{}}
+	return &logServer{kubelet: kubelet, changed: make(chan struct{}), logs: map[string]*podLog{}, asked: map[string]int{}}
 }
 
 func (s *logServer) change(pod string, change func(*podLog)) {
@@ -49,6 +51,33 @@ func (s *logServer) end(pod string) { s.change(pod, func(l *podLog) { l.ended = 
 // breaks breaks off the answers that are under way.
 func (s *logServer) breaks(pod string) { s.change(pod, func(l *podLog) { l.breaks++ }) }
 
+// ask counts a question for the log of a Pod.
+func (s *logServer) ask(pod string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked[pod]++
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// awaitAsked waits until the log of a Pod was asked for so often.
+func (s *logServer) awaitAsked(t *testing.T, pod string, times int) {
+	t.Helper()
+	for deadline := time.After(30 * time.Second); ; {
+		s.mu.Lock()
+		asked, changed := s.asked[pod], s.changed
+		s.mu.Unlock()
+		if asked >= times {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatalf("the log of Pod %s is asked for %d times, want %d", pod, asked, times)
+		}
+	}
+}
+
 func (s *logServer) now(pod string) (log podLog, there bool, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,6 +91,7 @@ func (s *logServer) now(pod string) (log podLog, there bool, changed <-chan stru
 func (s *logServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.Split(r.URL.Path, "/")
 	pod := path[len(path)-2]
+	s.ask(pod)
 	log, there, changed := s.now(pod)
 	if !s.kubelet && (s.token == "" || r.Header.Get("Katkit-Authorization") != "Bearer "+s.token) {
 		w.WriteHeader(http.StatusUnauthorized)
@@ -69,7 +99,12 @@ func (s *logServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !there {
-		w.WriteHeader(map[bool]int{true: http.StatusBadRequest, false: http.StatusNotFound}[s.kubelet])
+		if !s.kubelet {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprintf(w, `{"error":"nothing of the log of the Pod %s is stored"}`, pod)
+			return
+		}
+		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprintf(w, "container \"build\" in pod %q is waiting to start: ContainerCreating", pod)
 		return
 	}

@@ -16,12 +16,15 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
+	"katkit.dev/katkit/internal/contract"
 )
 
 // pluginPath is the plugin as it was built for this suite.
 var pluginPath = filepath.Join("..", "..", "bin", "kubectl-katkit")
 
-// viewer is a ServiceAccount of a tenant that has Kubernetes' own role view there, and nothing else.
+// viewer is a ServiceAccount of a tenant that has one role there, Kubernetes' own role view if nothing else is said.
 type viewer struct {
 	tenant *tenant
 	// kubeconfig is a file that knows the cluster, and nobody to sign in as.
@@ -31,11 +34,27 @@ type viewer struct {
 
 func (t *tenant) viewer(ctx context.Context) viewer {
 	GinkgoHelper()
-	meta := metav1.ObjectMeta{Namespace: t.namespace, Name: "viewer"}
+	return t.viewerWith(ctx, "viewer", rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"})
+}
+
+// storeViewer is a viewer who may see runs and Pods, and read logs of the log store alone.
+func (t *tenant) storeViewer(ctx context.Context) viewer {
+	GinkgoHelper()
+	const name = "store-viewer"
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: name}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{v1alpha1.GroupVersion.Group}, Resources: []string{"ciruns", "phases", contract.LogResource}, Verbs: []string{"get", "list", "watch"}},
+		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list", "watch"}},
+	}}
+	Expect(suite.Client.Create(ctx, role)).To(Succeed())
+	return t.viewerWith(ctx, name, rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name})
+}
+
+func (t *tenant) viewerWith(ctx context.Context, name string, role rbacv1.RoleRef) viewer {
+	GinkgoHelper()
+	meta := metav1.ObjectMeta{Namespace: t.namespace, Name: name}
 	for _, object := range []client.Object{
 		&corev1.ServiceAccount{ObjectMeta: meta},
-		&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
-			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: t.namespace, Name: meta.Name}}},
+		&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: role, Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: t.namespace, Name: meta.Name}}},
 	} {
 		Expect(suite.Client.Create(ctx, object)).To(Succeed())
 	}

@@ -34,7 +34,7 @@ func TestTheToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			store.headers = nil
 			r, _ := reading(t, c.address, &c.config)
-			err := r.fromStore(t.Context(), here, nil, &counter{to: &strings.Builder{}})
+			err := r.fromStore(t.Context(), r.overdue(t.Context(), nil), here, &counter{to: &strings.Builder{}})
 			if err == nil || !strings.Contains(err.Error(), c.failed) {
 				t.Errorf("got %v, want %s", err, c.failed)
 			}

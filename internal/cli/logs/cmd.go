@@ -2,7 +2,7 @@
 //
 //	log store ──has none, or is not there──> the Pod's log ──is gone──> the end that Katkit keeps
 //	    ^  │
-//	    └──┴ a connection that breaks goes on at the byte where it was
+//	    └──┴ a connection that breaks goes on at the byte where it was; one that follows waits for the first byte
 //
 // What always holds: nothing is changed. The bytes of a log are given as they are, each once, but to a terminal, which gets nothing that
 // could steer it. The user's token goes to the API server, and to the log store over https, through the API server or on this machine.
@@ -37,7 +37,8 @@ the replica where there are more.
 A log comes from Katkit's log store; where there is none, from the builder Pod; and when that is gone, its end is what Katkit kept, which
 is said. In a terminal the control characters of a build are made harmless; colours stay.
 
-With --follow the logs are shown until the run, or the phase, has ended. A connection that breaks goes on where it was.
+With --follow the logs are shown until the run, or the phase, has ended. What is to come to the log store is waited for; a connection
+that breaks goes on where it was.
 
 Exit code with --follow: 0 the run, or the phase, succeeded, 1 it failed, 2 it could not be told, or a log could not be shown, 3 it was
 cancelled or skipped, 130 stopped by Ctrl-C. Without --follow it is 0 when the logs could be shown, else 2.`
@@ -134,7 +135,7 @@ func logs(ctx context.Context, streams genericiooptions.IOStreams, connect cli.C
 		return err
 	}
 	var mu sync.Mutex
-	r := &reader{store: from, core: core, live: live, follow: o.following, tail: o.tail, wait: follow.Pause, grace: grace,
+	r := &reader{store: from, core: core, live: live, follow: o.following, tail: o.tail, wait: follow.Pause, grace: grace, quiet: quiet,
 		say: func(format string, args ...any) {
 			mu.Lock()
 			defer mu.Unlock()

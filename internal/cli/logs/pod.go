@@ -39,7 +39,7 @@ func (r *reader) fromPod(ctx context.Context, at place, out io.Writer) (began bo
 		case err == nil && (!r.follow || r.podEnded(ctx, at)):
 			return began, nil
 		case errors.Is(err, errNotBegun) && r.follow && tries == 0:
-			if err := r.awaitBuild(ctx, at); err != nil {
+			if _, err := r.awaitBuild(ctx, at); err != nil {
 				return began, err
 			}
 			continue
@@ -83,45 +83,49 @@ func (r *reader) podEnded(ctx context.Context, at place) bool {
 	return err != nil || buildpod.StateOf(pod, contract.BuildContainer).Running == nil
 }
 
-// awaitBuild watches a Pod until its build container has begun, or the Pod has ended without. A Pod that is gone is no error.
-func (r *reader) awaitBuild(ctx context.Context, at place) error {
+// awaitBuild watches a Pod until its build container has begun, or the Pod has ended without, and returns it. One that is gone is nil, and
+// no error.
+func (r *reader) awaitBuild(ctx context.Context, at place) (*corev1.Pod, error) {
 	one := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", at.pod).String()}
 	for tries := 1; ; tries++ {
-		err := r.watchPod(ctx, at, one)
+		pod, err := r.watchPod(ctx, at, one)
 		if err == nil || ctx.Err() != nil {
-			return ctx.Err()
+			return pod, ctx.Err()
 		}
 		if tries >= maxTries || follow.Permanent(err) {
-			return fmt.Errorf("waiting for Pod %s: %w", at.pod, err)
+			return nil, fmt.Errorf("waiting for Pod %s: %w", at.pod, err)
 		}
 		r.wait(ctx, tries)
 	}
 }
 
-func (r *reader) watchPod(ctx context.Context, at place, one metav1.ListOptions) error {
+func (r *reader) watchPod(ctx context.Context, at place, one metav1.ListOptions) (*corev1.Pod, error) {
 	pods, err := r.core.Pods(at.namespace).List(ctx, one)
-	if err != nil {
-		return err
+	if err != nil || len(pods.Items) == 0 {
+		return nil, err
 	}
-	if len(pods.Items) == 0 || begun(&pods.Items[0]) {
-		return nil
+	if pod := &pods.Items[0]; begun(pod) {
+		return pod, nil
 	}
 	one.ResourceVersion = pods.ResourceVersion
 	events, err := r.core.Pods(at.namespace).Watch(ctx, one)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer events.Stop()
+	defer time.AfterFunc(r.quiet, func() { r.say("the build of Pod %s has not begun yet, which is waited for", at.pod) }).Stop()
 	for event := range events.ResultChan() {
 		pod, isPod := event.Object.(*corev1.Pod)
 		switch {
 		case !isPod:
-			return apierrors.FromObject(event.Object)
-		case event.Type == watch.Deleted || begun(pod):
-			return nil
+			return nil, apierrors.FromObject(event.Object)
+		case event.Type == watch.Deleted:
+			return nil, nil // gone, as awaitBuild says
+		case begun(pod):
+			return pod, nil
 		}
 	}
-	return errors.New("the watch ended")
+	return nil, errors.New("the watch ended")
 }
 
 // begun tells whether a Pod's build container has a log, or will never have one.

@@ -29,6 +29,8 @@ const (
 	lasting = 10 * time.Second
 	// grace is how long the store may take for the rest of a log once its build has ended. Then what there is has to do.
 	grace = 30 * time.Second
+	// quiet is how long what is to begin is waited for without a word.
+	quiet = 10 * time.Second
 )
 
 // errEnds: a store that gives nothing, and neither goes on.
@@ -53,8 +55,8 @@ type reader struct {
 	// say tells the user something beside the logs.
 	say func(format string, args ...any)
 	// wait for the next try; tries is how many failed in a row. It ends early with the context.
-	wait  func(ctx context.Context, tries int)
-	grace time.Duration
+	wait         func(ctx context.Context, tries int)
+	grace, quiet time.Duration
 	// unsigned is said once.
 	unsigned sync.Once
 }
@@ -64,7 +66,7 @@ type reader struct {
 func (r *reader) read(ctx context.Context, t target, ended <-chan struct{}, out io.Writer) error {
 	at := place{t.phase.Namespace, t.phase.Name, t.replica.Pod}
 	counted := &counter{to: out}
-	err := r.fromStore(ctx, at, ended, counted)
+	err := r.awaitStore(ctx, t, at, ended, counted)
 	noStore, refused := errors.AsType[*refusal](err)
 	if !refused || counted.begun {
 		return err
@@ -98,8 +100,9 @@ func noPod(err error) string {
 	}
 }
 
-// fromStore reads a log of the store, from where it broke off if it does. The error is a *refusal where the store has nothing to give.
-func (r *reader) fromStore(ctx context.Context, at place, ended <-chan struct{}, out *counter) error {
+// fromStore reads a log of the store, from where it broke off if it does, and follows it until over is done. The error is a *refusal where
+// the store has nothing to give.
+func (r *reader) fromStore(ctx, over context.Context, at place, out *counter) error {
 	query := url.Values{}
 	if r.tail >= 0 {
 		query.Set(contract.LogQueryTail, strconv.FormatInt(r.tail, 10))
@@ -107,9 +110,6 @@ func (r *reader) fromStore(ctx context.Context, at place, ended <-chan struct{},
 	if !r.since.IsZero() {
 		query.Set(contract.LogQuerySince, r.since.UTC().Format(time.RFC3339Nano))
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	over := r.overdue(ctx, ended)
 	position, told := int64(-1), false
 	for tries := 0; ; tries++ {
 		before, begin := out.bytes, time.Now()

@@ -74,8 +74,8 @@ type answer struct {
 // refusal is why the log store gives no log.
 type refusal struct {
 	why string
-	// passing tells that another try may do.
-	passing bool
+	// passing tells that another try may do; absent, that the store has nothing of the log, as when it is yet to come.
+	passing, absent bool
 }
 
 func (r *refusal) Error() string { return r.why }
@@ -148,7 +148,7 @@ func (s *store) refused(response *http.Response) *refusal {
 	case code == http.StatusNotFound && ofAPIServer:
 		return &refusal{why: "there is no log store"}
 	case code == http.StatusNotFound:
-		return &refusal{why: "the log store has no such log"}
+		return &refusal{why: "the log store has no such log", absent: answer.Error != ""}
 	case code == http.StatusServiceUnavailable && ofAPIServer:
 		return &refusal{why: "the log store does not run: " + why, passing: true}
 	case code == http.StatusForbidden && ofAPIServer:

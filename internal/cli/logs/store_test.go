@@ -197,7 +197,7 @@ func TestALogOfTheStore(t *testing.T) {
 			r, notes := reading(t, serve(t, store), &rest.Config{Host: "https://127.0.0.1:1", BearerToken: "t0ken"})
 			r.follow, r.tail = c.follow, c.tail
 			var out strings.Builder
-			err := r.fromStore(t.Context(), here, make(chan struct{}), &counter{to: &out})
+			err := r.fromStore(t.Context(), r.overdue(t.Context(), nil), here, &counter{to: &out})
 			if out.String() != c.want || (err == nil) != (c.failed == "") || err != nil && !strings.Contains(err.Error(), c.failed) {
 				t.Errorf("got %q, %v, want %q, %q", out.String(), err, c.want, c.failed)
 			}
@@ -224,7 +224,7 @@ func TestALogThatGrows(t *testing.T) {
 	r.follow = true
 	out := &waiting{changed: make(chan struct{})}
 	done := make(chan error, 1)
-	go func() { done <- r.fromStore(t.Context(), here, make(chan struct{}), &counter{to: out}) }()
+	go func() { done <- r.fromStore(t.Context(), r.overdue(t.Context(), nil), here, &counter{to: out}) }()
 	out.await(t, "one\n")
 	store.add("tw", false)
 	out.await(t, "one\ntw")
@@ -244,7 +244,7 @@ func TestAnAnswerThatEndsEarly(t *testing.T) {
 	r.follow = true
 	out := &waiting{changed: make(chan struct{})}
 	done := make(chan error, 1)
-	go func() { done <- r.fromStore(t.Context(), here, make(chan struct{}), &counter{to: out}) }()
+	go func() { done <- r.fromStore(t.Context(), r.overdue(t.Context(), nil), here, &counter{to: out}) }()
 	out.await(t, "one\n")
 	store.add("two\n", true)
 	if err := <-done; err != nil || out.String() != "one\ntwo\n" || notes.all() != "" {
@@ -260,7 +260,7 @@ func TestALogThatIsNeverWhole(t *testing.T) {
 	ended := make(chan struct{})
 	out := &waiting{changed: make(chan struct{})}
 	done := make(chan error, 1)
-	go func() { done <- r.fromStore(t.Context(), here, ended, &counter{to: out}) }()
+	go func() { done <- r.fromStore(t.Context(), r.overdue(t.Context(), ended), here, &counter{to: out}) }()
 	out.await(t, "one\n")
 	close(ended)
 	if err := <-done; err != nil || out.String() != "one\n" || notes.all() != "the log of Pod pod ends after 4 bytes, and is not complete: the log store did not get the rest" {

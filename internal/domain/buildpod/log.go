@@ -86,6 +86,16 @@ func shipper(pod *corev1.PodSpec, builder *v1alpha1.BuilderStatus) *corev1.Conta
 	return &pod.Containers[len(pod.Containers)-1]
 }
 
+// ShipperOf names the container of a builder Pod that brings its log to the store; "": none does.
+func ShipperOf(pod *corev1.Pod) string {
+	for _, c := range pod.Spec.Containers {
+		if slices.Contains(c.Command, contract.ShipCommand) {
+			return c.Name
+		}
+	}
+	return ""
+}
+
 func containerOf(containers []corev1.Container, name string) *corev1.Container {
 	i := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == name })
 	if i < 0 {

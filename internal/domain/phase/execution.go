@@ -256,7 +256,7 @@ func finished(pod *corev1.Pod) bool {
 	if buildpod.StateOf(pod, contract.BuildContainer).Terminated == nil {
 		return false
 	}
-	ships, over := shipper(pod), buildpod.StateOf(pod, contract.CheckoutContainer).Terminated != nil
+	ships, over := buildpod.ShipperOf(pod), buildpod.StateOf(pod, contract.CheckoutContainer).Terminated != nil
 	if ships != "" && buildpod.StateOf(pod, ships).Terminated == nil {
 		return ran(pod) && (over || ships == contract.CheckoutContainer)
 	}

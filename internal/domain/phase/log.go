@@ -19,7 +19,7 @@ const deliveryTimeout = contract.DefaultLogPatienceSeconds*time.Second + 5*time.
 
 // expectLog notes of a replica that has ended that its log is on its way to the log store.
 func expectLog(replica *v1alpha1.ReplicaStatus, pod *corev1.Pod) {
-	if pod == nil || shipper(pod) == "" || !ran(pod) {
+	if pod == nil || buildpod.ShipperOf(pod) == "" || !ran(pod) {
 		return
 	}
 	if replica.Log == nil {
@@ -37,16 +37,6 @@ func ran(pod *corev1.Pod) bool {
 	}
 	report, err := contract.ParseReport([]byte(build.Message))
 	return err != nil || !report.StartTime.IsZero()
-}
-
-// shipper is the container of a Pod that brings the log to the store; "": none does.
-func shipper(pod *corev1.Pod) string {
-	for _, c := range pod.Spec.Containers {
-		if slices.Contains(c.Command, contract.ShipCommand) {
-			return c.Name
-		}
-	}
-	return ""
 }
 
 // followLogs records what became of the logs that are on their way to the store, whatever the phase has come to. Until then their
@@ -72,7 +62,7 @@ func followLogs(o Observation, plan *Plan, now time.Time) {
 				plan.DeletePods = append(plan.DeletePods, pod.Name)
 				fallthrough
 			default:
-				replica.Log.Stored = incomplete(0, fmt.Sprintf("its container %s was not done within %s", shipper(pod), deliveryTimeout))
+				replica.Log.Stored = incomplete(0, fmt.Sprintf("its container %s was not done within %s", buildpod.ShipperOf(pod), deliveryTimeout))
 			}
 		}
 	}
@@ -102,7 +92,7 @@ func StillDelivering(pods []corev1.Pod) string {
 	count, oldest := 0, (*corev1.Pod)(nil)
 	for i := range pods {
 		pod := &pods[i]
-		if shipper(pod) == "" || !finished(pod) || delivered(pod) != nil {
+		if buildpod.ShipperOf(pod) == "" || !finished(pod) || delivered(pod) != nil {
 			continue
 		}
 		if count++; oldest == nil || pod.CreationTimestamp.Before(&oldest.CreationTimestamp) {
@@ -113,7 +103,7 @@ func StillDelivering(pods []corev1.Pod) string {
 		return ""
 	}
 	return fmt.Sprintf("builder Pods whose builds have ended (%d) still bring their logs to the log store, and count until then, for %s at most: kubectl logs %s -n %s -c %s tells what the store answers",
-		count, deliveryTimeout, oldest.Name, oldest.Namespace, shipper(oldest))
+		count, deliveryTimeout, oldest.Name, oldest.Namespace, buildpod.ShipperOf(oldest))
 }
 
 // delivered is what the container of a Pod that ships the log has come to; nil while it is at it. A Pod that is gone is nil.
@@ -121,7 +111,7 @@ func delivered(pod *corev1.Pod) *v1alpha1.StoredLog {
 	if pod == nil {
 		return incomplete(0, "the builder Pod was removed before it could tell what is stored; that can be read all the same")
 	}
-	name := shipper(pod)
+	name := buildpod.ShipperOf(pod)
 	ended := buildpod.StateOf(pod, name).Terminated
 	switch {
 	case ended == nil && (pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded):
