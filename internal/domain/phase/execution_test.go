@@ -33,6 +33,9 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 	checkoutFailed := reported(contract.Report{
 		Reason: contract.ReasonCommitNotFound, Class: contract.ClassConfig, ExitCode: contract.ExitConfig, Message: "no such commit",
 	})
+	buildWithItsReason := reported(contract.Report{
+		Reason: contract.ReasonCommitNotFound, Class: contract.ClassConfig, ExitCode: contract.ExitCheckoutFailed, Message: "no such commit",
+	})
 	buildWithoutCheckout := reported(report(contract.ExitCheckoutFailed, contract.ReasonCheckoutFailed, contract.ClassConfig))
 	because := func(state corev1.ContainerState, why string) corev1.ContainerState {
 		state = *state.DeepCopy()
@@ -81,6 +84,8 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: "CIScriptFailed", message: "ci.sh exited with code 3", code: exit(3)},
 		"the build container tells of a checkout that failed": {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, checkoutFailed, buildWithoutCheckout) },
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: "CommitNotFound", message: "no such commit", code: exit(contract.ExitCheckoutFailed)},
+		"the build container alone tells why the checkout failed": {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, running, buildWithItsReason) },
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: "CommitNotFound", message: "no such commit", code: exit(contract.ExitCheckoutFailed), stopped: true},
 		"the checkout failed before the build container could start": {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, checkoutFailed, creating) },
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureConfig, reason: "CommitNotFound", message: "no such commit", stopped: true},
 		"the checkout was killed": {pod: func(p *corev1.Pod) *corev1.Pod { return is(p, because(terminated(137, ""), "OOMKilled"), running) },
