@@ -60,6 +60,7 @@ type BuilderSpec struct {
 
 	// resources of the builder Pods' build container. Of each that is not named, by request or limit, those of the BuilderClass count.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="['cpu', 'memory', 'ephemeral-storage'].all(r, !has(self.requests) || !has(self.limits) || !(r in self.requests) || !(r in self.limits) || quantity(string(self.requests[r])).compareTo(quantity(string(self.limits[r]))) <= 0)",message="resources requests no more than it limits"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
 	// timeout of an execution phase, from its start to its end, image pulls included. 1h when absent.

@@ -119,6 +119,7 @@ type BuilderClassSpec struct {
 	// resources of the build container, each as far as the link says nothing of it. Where neither limits memory, the limit is 4Gi
 	// (or what is requested, if that is more).
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="['cpu', 'memory', 'ephemeral-storage'].all(r, !has(self.requests) || !has(self.limits) || !(r in self.requests) || !(r in self.limits) || quantity(string(self.requests[r])).compareTo(quantity(string(self.limits[r]))) <= 0)",message="resources requests no more than it limits"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
 	// agentResources of each container of builder Pods that is Katkit's own (checkout, log, and agent, which copies the agent), in place of

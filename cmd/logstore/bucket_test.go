@@ -2,14 +2,12 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -71,18 +69,13 @@ func shared(t *testing.T, bucket string) {
 		offset = to
 	}
 	for _, s := range []*store{one, other} {
-		status, answer, err := s.send(t.Context(), http.MethodGet, contract.ReadLogPath(namespace, phase, pod), nil)
-		if err != nil || status != http.StatusOK || !bytes.Equal(answer, content) {
-			t.Errorf("%d bytes are read (%d, %v), and they are not the %d that were written", len(answer), status, err, len(content))
-		}
+		s.holds(t, content)
 	}
 	if got := <-followed; !bytes.Equal(got, content) {
 		t.Errorf("who follows gets %d bytes, not the %d that were written", len(got), len(content))
 	}
 	for _, s := range []*store{one, other} {
-		if err := s.end(syscall.SIGTERM); err != nil {
-			t.Errorf("told to end it ends with %v", err)
-		}
+		s.endsWell(t)
 	}
 }
 
@@ -120,21 +113,7 @@ func away(t *testing.T, server *bucketserver.Server) {
 	if refused < 2 {
 		t.Errorf("%d writes were refused: the server was not away", refused)
 	}
-	var state contract.LogState
-	status, answer, err := s.send(t.Context(), http.MethodGet, contract.LogPath(namespace, pod), nil)
-	if err != nil || status != http.StatusOK || json.Unmarshal(answer, &state) != nil || state.Bytes < acknowledged {
-		t.Fatalf("%d bytes were acknowledged, and %d %s is left: %v", acknowledged, status, answer, err)
-	}
-	if state, err = s.put(t.Context(), state.Bytes, true, bytes.NewReader(content[state.Bytes:])); err != nil || !state.Complete {
-		t.Fatal(state, err)
-	}
-	status, answer, err = s.send(t.Context(), http.MethodGet, contract.ReadLogPath(namespace, phase, pod), nil)
-	if err != nil || status != http.StatusOK || !bytes.Equal(answer, content) {
-		t.Errorf("%d bytes are read (%d, %v), and they are not the %d that were written", len(answer), status, err, len(content))
-	}
-	if err := s.end(syscall.SIGTERM); err != nil {
-		t.Errorf("told to end it ends with %v", err)
-	}
+	s.takesTheRest(t, content, acknowledged)
 }
 
 // addressed uses the addresses of the cloud itself, which the manual has.
@@ -151,9 +130,7 @@ func addressed(t *testing.T, server *bucketserver.Server) {
 		if stored[part] += 4; err != nil || state.Bytes != stored[part] {
 			t.Errorf("%s: %+v, %v", address, state, err)
 		}
-		if err := s.end(syscall.SIGTERM); err != nil {
-			t.Error(err)
-		}
+		s.endsWell(t)
 	}
 }
 

@@ -226,6 +226,37 @@ func (s *store) putTo(ctx context.Context, namespace, pod string, offset int64, 
 	return state, json.Unmarshal(answer, &state)
 }
 
+// holds checks that what is read of the log is the content.
+func (s *store) holds(t *testing.T, content []byte) {
+	t.Helper()
+	status, answer, err := s.send(t.Context(), http.MethodGet, contract.ReadLogPath(namespace, phase, pod), nil)
+	if err != nil || status != http.StatusOK || !bytes.Equal(answer, content) {
+		t.Errorf("%d bytes are read (%d, %v), and they are not the %d that were written", len(answer), status, err, len(content))
+	}
+}
+
+// takesTheRest checks that the store has what it acknowledged, brings the rest of the content as a writer does, and ends the store.
+func (s *store) takesTheRest(t *testing.T, content []byte, acknowledged int64) {
+	t.Helper()
+	var state contract.LogState
+	status, answer, err := s.send(t.Context(), http.MethodGet, contract.LogPath(namespace, pod), nil)
+	if err != nil || status != http.StatusOK || json.Unmarshal(answer, &state) != nil || state.Bytes < acknowledged {
+		t.Fatalf("%d bytes were acknowledged, and %d %s is left: %v", acknowledged, status, answer, err)
+	}
+	if state, err = s.put(t.Context(), state.Bytes, true, bytes.NewReader(content[state.Bytes:])); err != nil || !state.Complete {
+		t.Fatal(state, err)
+	}
+	s.holds(t, content)
+	s.endsWell(t)
+}
+
+func (s *store) endsWell(t *testing.T) {
+	t.Helper()
+	if err := s.end(syscall.SIGTERM); err != nil {
+		t.Errorf("told to end it ends with %v", err)
+	}
+}
+
 // mark is a reader of nothing that does something when it is reached.
 type mark func()
 
@@ -273,19 +304,5 @@ func outlives(t *testing.T, s *store, lives int) {
 		_ = s.process.Wait() // killed
 	}
 	s.start(t)
-	status, answer, err := s.send(t.Context(), http.MethodGet, contract.LogPath(namespace, pod), nil)
-	var state contract.LogState
-	if err != nil || status != http.StatusOK || json.Unmarshal(answer, &state) != nil || state.Bytes < acknowledged {
-		t.Fatalf("%d bytes were acknowledged, and %d %s is left: %v", acknowledged, status, answer, err)
-	}
-	if state, err = s.put(t.Context(), state.Bytes, true, bytes.NewReader(content[state.Bytes:])); err != nil || !state.Complete {
-		t.Fatal(state, err)
-	}
-	status, answer, err = s.send(t.Context(), http.MethodGet, contract.ReadLogPath(namespace, phase, pod), nil)
-	if err != nil || status != http.StatusOK || !bytes.Equal(answer, content) {
-		t.Errorf("%d bytes are read (%d, %v), and they are not the %d that were written", len(answer), status, err, len(content))
-	}
-	if err := s.end(syscall.SIGTERM); err != nil {
-		t.Errorf("told to end it ends with %v", err)
-	}
+	s.takesTheRest(t, content, acknowledged)
 }

@@ -35,9 +35,9 @@ func execute(paths Paths, log *logWriter) contract.Report {
 	case errors.Is(err, errTold):
 		return failure(contract.ClassInfra, contract.ReasonTerminated, "told to stop before ci.sh was started")
 	case err != nil:
-		return checkoutFailed(log, contract.ClassInfra, err.Error())
+		return checkoutFailed(log, failure(contract.ClassInfra, contract.ReasonCheckoutFailed, "%v", err))
 	case !word.Succeeded():
-		return checkoutFailed(log, word.Class, word.Message)
+		return checkoutFailed(log, word)
 	}
 
 	codePath := os.Getenv(contract.VarCodePath)
@@ -62,11 +62,10 @@ func checkContract() *contract.Report {
 		contract.Version, needed)
 }
 
-func checkoutFailed(log *logWriter, class contract.Class, message string) contract.Report {
-	log.say("checkout failed: %s", message)
-	r := failure(class, contract.ReasonCheckoutFailed, "%s", message)
-	r.ExitCode = contract.ExitCheckoutFailed
-	return r
+// checkoutFailed is exec's report of a checkout that says why: whoever sees the end of this container alone has its reason, too.
+func checkoutFailed(log *logWriter, why contract.Report) contract.Report {
+	log.say("checkout failed: %s", why.Message)
+	return contract.Report{Class: why.Class, Reason: why.Reason, Message: why.Message, ExitCode: contract.ExitCheckoutFailed}
 }
 
 var errTold = errors.New("told to stop")

@@ -201,9 +201,9 @@ func TestExecEndsWithAFailedCheckout(t *testing.T) {
 		t.Fatal(err)
 	}
 	alive.Close()
-	r := a.wantFailure(contract.ClassConfig, contract.ReasonCheckoutFailed, "there is no such commit")
-	if r.ExitCode != contract.ExitCheckoutFailed {
-		t.Errorf("exit code %d", r.ExitCode)
+	r := a.wantFailure(contract.ClassConfig, contract.ReasonCommitNotFound, "there is no such commit")
+	if r.ExitCode != contract.ExitCheckoutFailed || !r.StartTime.IsZero() {
+		t.Errorf("exit code %d, ci.sh started at %s", r.ExitCode, r.StartTime)
 	}
 }
 

@@ -41,7 +41,7 @@ const (
 	ReasonAuthenticationFailed Reason = "AuthenticationFailed" // the git server refused the token, or wants one
 	ReasonInvalidRequest       Reason = "InvalidRequest"       // a variable of the Pod is missing or malformed
 	ReasonInvalidSubmodule     Reason = "InvalidSubmodule"     // .gitmodules has a submodule that is not, or not so, brought
-	ReasonCheckoutFailed       Reason = "CheckoutFailed"       // git server or network failed; in the build container: checkout failed, for whatever cause
+	ReasonCheckoutFailed       Reason = "CheckoutFailed"       // git server or network failed; in the build container also: the checkout ended without a word
 	ReasonTerminated           Reason = "Terminated"           // told to stop from outside: Pod deleted, node drained, eviction
 	ReasonAgentMismatch        Reason = "AgentMismatch"        // the agent in the build container is of another Version than the Pod
 	ReasonAgentFailed          Reason = "AgentFailed"          // the agent could not do its work: disk, processes, a defect

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -105,6 +106,16 @@ func linkEnv(variable v1alpha1.BuilderEnvVar) *v1alpha1.TenantRepoLink {
 
 func linkEnvFrom(source v1alpha1.EnvFromSource) *v1alpha1.TenantRepoLink {
 	return linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Builder.EnvFrom = []v1alpha1.EnvFromSource{source} })
+}
+
+func linkResources(requests, limits corev1.ResourceList) *v1alpha1.TenantRepoLink {
+	return linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
+		s.Builder.Resources = &corev1.ResourceRequirements{Requests: requests, Limits: limits}
+	})
+}
+
+func disk(amount string) corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse(amount)}
 }
 
 func dryRun(object client.Object) error { return k8s.Create(ctx, object, client.DryRunAll) }
@@ -212,6 +223,8 @@ var _ = Describe("The API server, when somebody applies", func() {
 		}), "is Katkit's credential for GitHub, and never a variable of ci.sh: take another Secret in builder.envFrom"),
 		Entry("an unknown fleet", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) { s.Builder.Fleet = "Mars" }), `supported values: "Builder", "Tenant"`),
 
+		Entry("more memory requested than limited", linkResources(amounts("1", "2Gi"), amounts("", "2000Mi")), "resources requests no more than it limits"),
+		Entry("more disk requested than limited", linkResources(disk("2Gi"), disk("2000Mi")), "resources requests no more than it limits"),
 		Entry("a cache without a claim", cacheAt(v1alpha1.CacheSpec{Path: "/cache"}), "spec.builder.cache.claimName"),
 		Entry("a cache at no absolute path", cacheAt(v1alpha1.CacheSpec{ClaimName: "c", Path: "cache"}), "spec.builder.cache.path"),
 		Entry("a cache over the whole image", cacheAt(v1alpha1.CacheSpec{ClaimName: "c", Path: "/"}), "spec.builder.cache.path"),
@@ -237,6 +250,8 @@ var _ = Describe("The API server, when somebody applies", func() {
 		Entry("one deployment among others", runSpec(func(s *v1alpha1.CIRunSpec) { s.Phases = templates("Execution", "Deployment", "Execution") })),
 		Entry("a link with a slash before its folder", folder("/api/v1/")),
 		Entry("a cache", cacheAt(v1alpha1.CacheSpec{ClaimName: "go-modules", Path: "/root/.cache/go build"})),
+		Entry("as much requested as limited, in other words", linkResources(amounts("1", "1Gi"), amounts("1000m", "1024Mi"))),
+		Entry("requests without limits, and devices", linkResources(amounts("1", ""), corev1.ResourceList{"example.com/gpu": resource.MustParse("1")})),
 		Entry("an address", address("http://app.example.com:8080/x?y=z")),
 		Entry("triggers", linkSpec(func(s *v1alpha1.TenantRepoLinkSpec) {
 			s.Triggers = v1alpha1.TriggersSpec{

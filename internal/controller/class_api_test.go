@@ -43,6 +43,9 @@ var _ = Describe("A BuilderClass that is applied", func() {
 			s.SeccompProfile = &v1alpha1.SeccompProfile{Type: v1alpha1.SeccompLocalhost, LocalhostProfile: "../../a.json"}
 		}, "localhostProfile is a path below the kubelet's folder seccomp"),
 		Entry("a pattern that is none", func(s *v1alpha1.BuilderClassSpec) { s.AllowedImages = []string{"registry.example/a b"} }, "spec.allowedImages[0]"),
+		Entry("more requested for the build container than it may have", func(s *v1alpha1.BuilderClassSpec) {
+			s.Resources = &corev1.ResourceRequirements{Requests: amounts("2", ""), Limits: amounts("1999m", "")}
+		}, "resources requests no more than it limits"),
 		Entry("more requested for Katkit's own containers than they may have", func(s *v1alpha1.BuilderClassSpec) {
 			s.AgentResources = &corev1.ResourceRequirements{Requests: amounts("", "1Gi"), Limits: amounts("", "1023Mi")}
 		}, "agentResources requests no more than it limits"),

@@ -131,24 +131,19 @@ var _ = Describe("The plugin", func() {
 		By("following the logs of a run that has not begun")
 		printed, code := t.plugin(ctx, "run", link, "--name", "logged")
 		Expect(code).To(Equal(0), printed)
-		command := exec.CommandContext(ctx, pluginPath, "logs", "logged", "-f", "-n", t.namespace)
-		live, said := gbytes.NewBuffer(), gbytes.NewBuffer()
-		command.Stdout, command.Stderr = live, said
-		Expect(command.Start()).To(Succeed())
-		Eventually(ctx, live).Should(gbytes.Say(`looking\tat \x1b\[31mit`))
+		live := follow(ctx, []string{pluginPath, "logs", "logged", "-n", t.namespace})
+		Eventually(ctx, live.out).Should(gbytes.Say(`looking\tat \x1b\[31mit`))
 
 		By("letting the build end")
 		g.open(ctx)
-		Expect(command.Wait()).To(Succeed(), "the run succeeds: %s", said.Contents())
-		Expect(string(live.Contents())).To(ContainSubstring("it\x1b[0m\n1\n2\n3\nend"))
-		Eventually(ctx, func(ctx context.Context) ([]corev1.Pod, error) {
-			var pods corev1.PodList
-			err := suite.Client.List(ctx, &pods, client.InNamespace(t.namespace), client.MatchingLabels{v1alpha1.LabelRun: "logged"})
-			return pods.Items, err
-		}).Should(BeEmpty(), "builder Pods go with the run")
+		Expect(live.Wait()).To(Succeed(), "the run succeeds: %s", live.said.Contents())
+		Expect(live.written()).To(ContainSubstring("it\x1b[0m\n1\n2\n3\nend"))
+		run := &v1alpha1.CIRun{}
+		Expect(suite.Client.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: "logged"}, run)).To(Succeed())
+		awaitNoPods(ctx, run)
 		afterwards, err := exec.CommandContext(ctx, pluginPath, "logs", "logged", "BUILD", "-n", t.namespace).Output()
 		Expect(err).NotTo(HaveOccurred())
 		// A kubelet ends the last line, which ci.sh did not.
-		Expect(strings.TrimSuffix(string(afterwards), "\n")).To(Equal(strings.TrimSuffix(string(live.Contents()), "\n")))
+		Expect(strings.TrimSuffix(string(afterwards), "\n")).To(Equal(strings.TrimSuffix(live.written(), "\n")))
 	})
 })

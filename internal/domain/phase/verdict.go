@@ -97,7 +97,7 @@ func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminate
 		v.keepLog = true
 		return v
 	}
-	if report.Reason == contract.ReasonCheckoutFailed && checkout != nil {
+	if report.Reason == contract.ReasonCheckoutFailed && checkout != nil { // it left no word, or an agent of before passes no reason on
 		if why, err := contract.ParseReport([]byte(checkout.Message)); err == nil && !why.Succeeded() {
 			report.Class, report.Reason, report.Message = why.Class, why.Reason, why.Message
 		}

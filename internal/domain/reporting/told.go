@@ -31,7 +31,6 @@ var authors = map[string]bool{
 	string(contract.ReasonCIScriptInvalid):   true,
 	string(contract.ReasonInvalidOutput):     true,
 	string(contract.ReasonInvalidSubmodule):  true,
-	string(contract.ReasonInvalidRequest):    true,
 }
 
 // kinds say of other reasons what they are about. A reason that is in neither map is told by its name alone.
@@ -80,6 +79,7 @@ var kinds = map[string]string{
 	v1alpha1.ReasonUnscheduledTimedOut:          "no node took its Pod in time",
 	v1alpha1.ReasonNotStopped:                   "its Pod did not end when told to",
 	string(contract.ReasonAuthenticationFailed): "the git server does not take the credential",
+	string(contract.ReasonInvalidRequest):       "the checkout cannot do what it is asked for",
 	string(contract.ReasonCheckoutFailed):       "the commit could not be fetched",
 	string(contract.ReasonTerminated):           "it was stopped from outside",
 	string(contract.ReasonAgentMismatch):        "the image brings another agent than it takes",

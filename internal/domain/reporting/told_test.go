@@ -95,7 +95,7 @@ func TestEveryReasonIsTold(t *testing.T) {
 	whole := []string{
 		v1alpha1.ReasonNoWorkflow, v1alpha1.ReasonForkNotDeployed, v1alpha1.ReasonInvalidConfig, v1alpha1.ReasonInvalidServiceDescription, v1alpha1.ReasonOutOfMemory,
 		string(contract.ReasonCIScriptFailed), string(contract.ReasonCIScriptKilled), string(contract.ReasonNoCIScript), string(contract.ReasonCIScriptInvalid),
-		string(contract.ReasonInvalidOutput), string(contract.ReasonInvalidSubmodule), string(contract.ReasonInvalidRequest),
+		string(contract.ReasonInvalidOutput), string(contract.ReasonInvalidSubmodule),
 		v1alpha1.ReasonSucceeded, v1alpha1.ReasonCancelled, v1alpha1.ReasonSuperseded, v1alpha1.ReasonLinkDeleted,
 	}
 	// No phase fails for it, nor is it why a run could not begin: a link's, an event's, or that of something that goes on.
