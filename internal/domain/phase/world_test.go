@@ -45,7 +45,7 @@ type world struct {
 	made    map[string]int  // how often a Pod was made
 	patched map[string]int  // how often an image was set by Katkit
 	writes  int
-	told    int // writes that tell of troubles while a rollout goes on, or of a token or a class that cannot be had
+	told    int // writes that tell of troubles while a rollout goes on, or of a token that cannot be had
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -166,7 +166,7 @@ func (w *world) observe() phase.Observation {
 		}
 	}
 	if phase.NeedsBuilder(o) {
-		o.Builder = []*phase.Builder{madeBy("1"), madeBy("2"), madeBy("3"), {Problem: problem.Config(v1alpha1.ReasonNoBuilderClass, "mark one")}}[w.IntN(4)]
+		o.Builder = []*phase.Builder{madeBy("1"), madeBy("2"), madeBy("3"), {Problem: problem.Config(v1alpha1.ReasonImageNotAllowed, "no")}}[max(w.IntN(20)-16, 0)]
 	}
 	w.older.before, w.older.pods, w.older.active = maps.Clone(w.before), maps.Clone(w.pods), w.active
 	return o
@@ -206,7 +206,7 @@ func (w *world) reconcile(crash int) {
 	}
 	if !equality.Semantic.DeepEqual(w.phase.Status, plan.Status) {
 		same := w.phase.Status.State == plan.Status.State && w.phase.Status.Rollback == nil && plan.Status.Rollback == nil
-		if same || o.Credential != nil && o.Credential.Problem != nil || o.Builder != nil && o.Builder.Problem != nil {
+		if same || (o.Credential != nil && o.Credential.Problem != nil) {
 			w.told++
 		}
 		w.checkRetry(plan.Status)
