@@ -47,7 +47,6 @@ var _ = Describe("The default BuilderClass", Serial, func() {
 		Expect(t.linkIs(ctx, link, metav1.ConditionFalse, v1alpha1.ReasonSeveralDefaultClasses)).To(contain("are all marked as the default one", first, second))
 		expectRefused(ctx, t.run(ctx, link, r.sha), v1alpha1.ReasonSeveralDefaultClasses, first, second)
 
-
 		By("leaving the mark on the second, amid a run")
 		DeferCleanup(func(ctx SpecContext) { markDefault(ctx, first, true) })
 		markDefault(ctx, first, false)
