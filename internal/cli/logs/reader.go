@@ -8,11 +8,9 @@ import (
 	"io"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -67,6 +65,9 @@ func (r *reader) read(ctx context.Context, t target, ended <-chan struct{}, out 
 	at := place{t.phase.Namespace, t.phase.Name, t.replica.Pod}
 	counted := &counter{to: out}
 	err := r.awaitStore(ctx, t, at, ended, counted)
+	if err == nil {
+		return r.tellIncomplete(ctx, t, counted, out)
+	}
 	noStore, refused := errors.AsType[*refusal](err)
 	if !refused || counted.begun {
 		return err
@@ -198,54 +199,7 @@ func (r *reader) copyStore(ctx context.Context, at place, query url.Values, posi
 	if err != nil {
 		return false, err
 	}
-	if query.Get(contract.LogQueryFollow) == "" {
-		if r.follow && !answer.complete {
-			r.say("the log of Pod %s ends after %d bytes, and is not complete: the log store did not get the rest", at.pod, *position)
-		}
-		return true, nil
-	}
-	return answer.complete, nil
-}
-
-// tellMissing says what the log of a Pod did not have, when it is known how long the log is.
-func (r *reader) tellMissing(ctx context.Context, t target, shown int64, noStore *refusal) {
-	if r.tail >= 0 || !r.since.IsZero() {
-		return
-	}
-	now := r.again(ctx, t)
-	if log := now.replica.Log; log != nil && shown < log.Bytes {
-		r.say("%s: its Pod had only the last %s of %s: %s", t.name(), size(shown), size(log.Bytes), noStore.why)
-	}
-}
-
-// kept passes on the end of a log that Katkit keeps when a Pod goes.
-func (r *reader) kept(ctx context.Context, t target, out io.Writer, why string) error {
-	t = r.again(ctx, t)
-	log := t.replica.Log
-	if log == nil {
-		if said := cmp.Or(t.replica.Message, t.replica.Reason); t.ended() && said != "" {
-			why = text.Line(said)
-		}
-		return noLogError(fmt.Sprintf("%s has no log: %s", t.name(), why))
-	}
-	if end := t.replica.CompletionTime; !r.since.IsZero() && end != nil && end.Time.Before(r.since) {
-		return nil
-	}
-	end := log.Tail
-	if log.ConfigMap != "" {
-		var kept corev1.ConfigMap
-		err := r.live.Get(ctx, client.ObjectKey{Namespace: t.phase.Namespace, Name: log.ConfigMap}, &kept)
-		if err != nil {
-			r.say("%s: ConfigMap %s, which has more of its log, cannot be read: %v", t.name(), log.ConfigMap, err)
-		} else {
-			end = kept.Data[v1alpha1.ConfigMapKeyLog]
-		}
-	}
-	if int64(len(end)) < log.Bytes {
-		r.say("%s: only the last %s of %s are left: %s", t.name(), size(int64(len(end))), size(log.Bytes), why)
-	}
-	_, err := io.WriteString(out, lastLines(end, r.tail))
-	return err
+	return answer.complete || query.Get(contract.LogQueryFollow) == "", nil
 }
 
 // again reads a replica's status anew, which has more when the replica has ended. What cannot be read stays as it was.
@@ -264,21 +218,6 @@ func (r *reader) again(ctx context.Context, t target) target {
 	return t
 }
 
-// lastLines are the last n lines of a text; all for -1.
-func lastLines(s string, n int64) string {
-	if n < 0 {
-		return s
-	}
-	start := len(strings.TrimSuffix(s, "\n"))
-	for ; n > 0 && start >= 0; n-- {
-		start = strings.LastIndexByte(s[:start], '\n')
-	}
-	if start < 0 {
-		return s
-	}
-	return strings.TrimPrefix(s[start:], "\n")
-}
-
 // size writes a number of bytes for a person.
 func size(bytes int64) string {
 	const kib, mib = 1 << 10, 1 << 20
@@ -290,22 +229,4 @@ func size(bytes int64) string {
 	default:
 		return fmt.Sprintf("%d bytes", bytes)
 	}
-}
-
-// counter tells how far a log has come, and whether it could be written.
-type counter struct {
-	to     io.Writer
-	begun  bool
-	bytes  int64
-	failed error
-}
-
-// Write implements io.Writer.
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.to.Write(p)
-	c.bytes += int64(n)
-	if err != nil {
-		c.failed = fmt.Errorf("writing the log: %w", err)
-	}
-	return n, err
 }
