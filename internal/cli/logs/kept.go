@@ -22,10 +22,10 @@ func (r *reader) tellIncomplete(ctx context.Context, t target, shown *counter, o
 	if !t.ended() || log == nil || log.Stored == nil {
 		return nil
 	}
-	switch log.Stored.State {
-	case v1alpha1.StoredLogDelivering:
+	switch state := log.Stored.State; {
+	case state == v1alpha1.StoredLogDelivering:
 		r.say("%s: the rest of its log, from byte %d on, is still on its way to the log store: look again later", t.name(), log.Stored.Bytes)
-	case v1alpha1.StoredLogIncomplete:
+	case state == v1alpha1.StoredLogIncomplete:
 		r.say("%s: the log store has not all of its log: %s", t.name(), text.Line(log.Stored.Message))
 		end := lastLines(r.keptEnd(ctx, t, log), r.tail)
 		if shown.endsWith(end) || !r.since.IsZero() {
