@@ -22,8 +22,13 @@ func (s Snapshot) shareBuilders(tenants map[string]*tenant, free []entry, turns 
 	}
 	queues := map[string][]entry{}
 	for _, e := range free {
-		if !e.deployment && !e.stuck { // what waits for room tries by itself, and takes no builder until it has it
+		switch {
+		case e.deployment:
+		case !e.stuck:
 			queues[e.tenant] = append(queues[e.tenant], e)
+		case !fits(e, left, used[e.tenant], s.builders):
+			// What waits for room in a quota tries by itself, and takes no builder until it has it; but there has to be one.
+			turns[e.phase] = &Wait{Position: 1, Why: s.inUse(left)}
 		}
 	}
 	position := 0
@@ -38,12 +43,14 @@ func (s Snapshot) shareBuilders(tenants map[string]*tenant, free []entry, turns 
 		} else {
 			// Whoever comes next waits, too: a phase of many builders would never get them otherwise.
 			position++
-			turns[next.phase] = &Wait{
-				Position: position, Why: fmt.Sprintf("%d of the cluster's %d builders are in use", s.builders-max(left, 0), s.builders),
-			}
+			turns[next.phase] = &Wait{Position: position, Why: s.inUse(left)}
 		}
 		used[name] += next.builders
 	}
+}
+
+func (s Snapshot) inUse(left int32) string {
+	return fmt.Sprintf("%d of the cluster's %d builders are in use", s.builders-max(left, 0), s.builders)
 }
 
 // fits tells whether a phase may begin with what is left. One that needs more than there are gets them all.

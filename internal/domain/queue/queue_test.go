@@ -299,6 +299,17 @@ func TestTurns(t *testing.T) {
 			builders: 1,
 			want:     map[string]string{"a-0": "", "b-0": ""},
 		},
+		"what waited for GitHub does not pass the cap by": {
+			board: func(b *board) {
+				b.run("p", "x", "a", "build=Running")
+				b.run("d", "x", "b", "build")
+				b.run("d", "y", "c", "deploy")
+				b.run("e", "x", "d", "build=Running")
+				b.phases[1].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionSucceeded, Reason: v1alpha1.ReasonGitHubUnavailable}}
+			},
+			builders: 2,
+			want:     map[string]string{"b-0": "2 of the cluster's 2 builders are in use (position 1)", "c-0": ""},
+		},
 		"deployments need no builder": {
 			board: func(b *board) {
 				b.run("d", "x", "a", "build=Running")
