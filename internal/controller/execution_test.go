@@ -124,7 +124,7 @@ var _ = Describe("An execution phase", func() {
 			Equal("Normal Succeeded: all 3 phases succeeded"),
 			HavePrefix("Warning ReportRefused: ")))
 		Eventually(t.events).WithArguments("Phase", t.phase("BUILD").Name).Should(ConsistOf(
-			Equal("Normal Started: builder Pod " + build.Name + " with image builder:v1")))
+			Equal("Normal Started: builder Pod " + build.Name + "; image builder:v1, by BuilderClass standard")))
 
 		By("leaving no Pod behind")
 		Eventually(t.pods).Should(BeEmpty())

@@ -115,7 +115,7 @@ func (t *tenant) staysQuiet() {
 		same := now == before
 		before = now
 		return same
-	}).WithPolling(100 * time.Millisecond).MustPassRepeatedly(5).Should(BeTrue()) // a manager that has just begun looks at the link, too
+	}).WithPolling(200 * time.Millisecond).MustPassRepeatedly(10).Should(BeTrue()) // a manager that has just begun looks at the link, too
 	Consistently(told).Should(Equal(before))
 }
 

@@ -129,10 +129,10 @@ var _ = Describe("The manager's own rights", func() {
 		phase := t.manualPhase()
 		manager := as(managerConfig)
 		for patch, why := range map[string]string{
-			`{"spec":{"sha":"` + strings.Repeat("b", 40) + `"}}`: "the spec of a Phase is immutable but for approved",
-			`{"spec":{"approval":"Automatic"}}`:                  "approval is immutable",
-			`{"spec":{"execution":{"image":"evil:v1"}}}`:         "execution is immutable",
-			`{"spec":{"timeout":"24h"}}`:                         "timeout is immutable",
+			`{"spec":{"sha":"` + strings.Repeat("b", 40) + `"}}`:     "the spec of a Phase is immutable but for approved",
+			`{"spec":{"approval":"Automatic"}}`:                      "approval is immutable",
+			`{"spec":{"execution":{"builder":{"image":"evil:v1"}}}}`: "execution is immutable",
+			`{"spec":{"timeout":"24h"}}`:                             "timeout is immutable",
 		} {
 			err := manager.Patch(ctx, phase.DeepCopy(), merge(patch))
 			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
