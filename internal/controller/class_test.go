@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"fmt"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -246,4 +247,29 @@ var _ = Describe("A builder image of one's own", func() {
 		Expect(buildContainer(t.builder("BUILD")).Image).To(Equal("registry.example/team/a/ci:1"))
 	})
 
+})
+
+var _ = Describe("The limits of a BuilderClass", func() {
+	It("are those of its runs: more builders are refused, longer times are cut, and both are told", func() {
+		t := newTenant()
+		minute := &metav1.Duration{Duration: time.Minute}
+		newClass("small", func(c *v1alpha1.BuilderClass) {
+			c.Spec.MaxParallelism = 2
+			c.Spec.MaxTimeout, c.Spec.MaxUnscheduledTimeout, c.Spec.MaxQueueTimeout, c.Spec.MaxRunTimeout = minute, minute, minute, minute
+		})
+		t.commit(workflow(execution("BUILD", 0).with("Parallelism", 3)))
+		t.link(ofClass("small"))
+		t.run()
+		t.runFails(v1alpha1.ReasonInvalidParallelism, "BuilderClass small allows a phase 2 builder Pods side by side: BUILD asks for 3")
+
+		t.commit(workflow(execution("BUILD", 0).with("Parallelism", 2)))
+		t.named("narrower")
+		Expect(t.podOf("narrower", "BUILD")).NotTo(BeNil())
+		phase, run := t.phaseOf("narrower", "BUILD"), get(&v1alpha1.CIRun{}, t.namespace, "narrower")
+		Expect(phase.Spec).To(And(HaveField("Timeout", *minute), HaveField("QueueTimeout", minute), HaveField("Execution.UnscheduledTimeout", minute)))
+		Expect(run.Status.Timeout).To(Equal(minute))
+		Expect(run.Status.Warnings).To(ContainElements(
+			"builder.timeout of the link is 1h0m0s: BuilderClass small allows 1m0s, which counts",
+			"timeout of the run is 3h0m0s: BuilderClass small allows 1m0s, which counts"))
+	})
 })
