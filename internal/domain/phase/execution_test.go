@@ -100,6 +100,12 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 			return p
 		},
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: v1alpha1.ReasonDiskLimitExceeded, message: "the total limit of containers 20Gi. Write less, or ask a cluster admin", code: exit(143)},
+		"evicted since it wrote too much, and killed before the agent could tell": {pod: func(p *corev1.Pod) *corev1.Pod {
+			p = evicted(is(p, because(terminated(137, ""), "Error"), because(terminated(137, ""), "Error")))
+			p.Status.Message = `Container build exceeded its local ephemeral storage limit "64Mi". `
+			return p
+		},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: v1alpha1.ReasonDiskLimitExceeded, message: `limit "64Mi". Write less, or ask a cluster admin`, code: exit(137)},
 		"evicted since it wrote too much, with no word of the agent": {pod: func(p *corev1.Pod) *corev1.Pod {
 			p = evicted(is(p, done, running))
 			p.Status.Message = `Container build exceeded its local ephemeral storage limit "20Gi". `
