@@ -165,6 +165,6 @@ func logStoreURL(ctx context.Context) string {
 			return strings.TrimSuffix(url, "/")
 		}
 	}
-	Skip("the manager has no --log-store-url")
+	Fail("the manager has no --log-store-url, which config/default gives it")
 	return ""
 }
