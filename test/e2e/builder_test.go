@@ -71,6 +71,7 @@ var _ = Describe("A builder image", func() {
 		Expect(phase.Status.Builder.AgentDelivery).To(Equal(v1alpha1.AgentByInitContainer))
 		Expect(logOf(ctx, phase)).To(Equal("katkit-agent\nread-only\n"))
 		Expect(suite.pods.ofRun(run)).To(ConsistOf(HaveField("Spec.InitContainers", HaveLen(1))))
+		expectStored(ctx, run)
 	})
 
 	It("may bring its own agent, and is told how to when it has none", func(ctx SpecContext) {
@@ -81,6 +82,7 @@ var _ = Describe("A builder image", func() {
 		}
 		run := succeeded(ctx, runIn(suite.images.Builder))
 		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("mine\n"))
+		expectStored(ctx, run)
 
 		expectPhaseFailed(ctx, runIn(suite.images.GitHub), "BUILD", v1alpha1.FailureConfig, v1alpha1.ReasonContainerConfig,
 			"COPY --from="+suite.images.Agent+" /katkit-agent /katkit-agent")

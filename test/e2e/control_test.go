@@ -179,6 +179,24 @@ var _ = Describe("A build", func() {
 		Expect(phase.Status.Attempts).To(HaveLen(1), "it is not tried again")
 	})
 
+	It("that writes more to its node's disk than it may is evicted, and fails as the user's own", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		inClass := newClass(ctx, func(class *v1alpha1.BuilderClassSpec) { class.EphemeralStorageLimit = new(resource.MustParse("64Mi")) })
+		runOf := func(lines ...string) *v1alpha1.CIRun {
+			return t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": script(lines...), configFile: workflow(build)}), inClass)
+		}
+		own := runOf("head -c 200M /dev/zero >/tmp/big", "sleep 600")
+		// What is in the checkout counts for all containers together, of which one may keep a log besides.
+		checkout := runOf("fallocate --length 2G big", "sleep 600")
+		deaf := runOf("trap '' TERM", "head -c 200M /dev/zero >/tmp/big", "while :; do sleep 1; done")
+		for run, words := range map[*v1alpha1.CIRun]string{
+			own: `exceeded its local ephemeral storage limit "64Mi"`, checkout: "exceeds the total limit of containers", deaf: "exceeded its local ephemeral storage limit",
+		} {
+			phase := expectPhaseFailed(ctx, run, "BUILD", v1alpha1.FailureUser, v1alpha1.ReasonDiskLimitExceeded, words, "Write less")
+			Expect(phase.Status.Attempts).To(HaveLen(1), "it is not tried again")
+		}
+	}, SpecTimeout(2*patience))
+
 	It("of several replicas stops the others when one fails, and keeps the results of all", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
 		g := newGate(ctx)

@@ -188,24 +188,31 @@ func inTerminal(ctx context.Context, script string, call []string) string {
 }
 
 var _ = Describe("A build whose log store is down", Serial, func() {
-	It("succeeds at once, and its log is delivered to the byte when the store is back", func(ctx SpecContext) {
+	It("succeeds at once, and its log is delivered to the byte when the store is back, which has kept those of before", func(ctx SpecContext) {
 		store := logStoreURL(ctx)
 		t := newTenant(ctx, "DEV")
-		scaleLogStore(ctx, 0)
-		DeferCleanup(func(ctx SpecContext) { scaleLogStore(ctx, 1) }, NodeTimeout(patience))
 		const lines = 2000
 		command, _ := numbered(1, lines)
-		run := succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": script(command), configFile: workflow(build)})))
-		replica := func(ctx context.Context) v1alpha1.ReplicaStatus {
+		r := newRepository(ctx, map[string]string{"ci.sh": script(command), configFile: workflow(build)})
+		link := t.link(ctx, r)
+		before := succeeded(ctx, t.run(ctx, link, r.sha))
+		expectStored(ctx, before)
+
+		scaleLogStore(ctx, 0)
+		DeferCleanup(func(ctx SpecContext) { scaleLogStore(ctx, 1) }, NodeTimeout(patience))
+		run := succeeded(ctx, t.run(ctx, link, r.sha))
+		replica := func(ctx context.Context, run *v1alpha1.CIRun) v1alpha1.ReplicaStatus {
 			return phasesOf(ctx, run)["BUILD"].Status.Attempts[0].Replicas[0]
 		}
-		Expect(replica(ctx).Log.Stored).To(HaveValue(Equal(v1alpha1.StoredLog{State: v1alpha1.StoredLogDelivering})))
+		Expect(replica(ctx, run).Log.Stored).To(HaveValue(Equal(v1alpha1.StoredLog{State: v1alpha1.StoredLogDelivering})))
 
 		scaleLogStore(ctx, 1)
-		Eventually(func(ctx context.Context) *v1alpha1.StoredLog { return replica(ctx).Log.Stored }).WithContext(ctx).Should(
+		Eventually(func(ctx context.Context) *v1alpha1.StoredLog { return replica(ctx, run).Log.Stored }).WithContext(ctx).Should(
 			HaveValue(Equal(v1alpha1.StoredLog{State: v1alpha1.StoredLogComplete, Bytes: 100 * lines})))
-		Expect(readStored(ctx, t, store, run, replica(ctx).Pod, 100*lines)).To(Equal(storedLog{bytes: 100 * lines, sum: bigLog(lines)}))
-	}, SpecTimeout(2*patience))
+		for what, run := range map[string]*v1alpha1.CIRun{"before the store was down": before, "meanwhile": run} {
+			Expect(readStored(ctx, t, store, run, replica(ctx, run).Pod, 100*lines)).To(Equal(storedLog{bytes: 100 * lines, sum: bigLog(lines)}), what)
+		}
+	}, SpecTimeout(3*patience))
 })
 
 // scaleLogStore has so many Pods of the log store run, and waits until they are ready and all others are gone.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,7 +37,8 @@ const GitHubURL = "http://github.github.svc"
 const readyTimeout = 3 * time.Minute
 
 // Katkit applies config/default and config/builderclass with these images and with the stand-in for github.com, and waits
-// until manager and log store are ready. args are further flags of the manager. A Katkit that somebody else installed on a cluster
+// until manager and log store are ready. The volume of the log store is of the cluster's default StorageClass, or on the local cluster,
+// which has none, a folder of this machine. args are further flags of the manager. A Katkit that somebody else installed on a cluster
 // that is not the local one is left alone, with an error.
 func (c *Cluster) Katkit(ctx context.Context, images Images, args ...string) error {
 	if err := c.refuseForeign(ctx); err != nil {
@@ -60,10 +60,11 @@ func (c *Cluster) Katkit(ctx context.Context, images Images, args ...string) err
 				return err
 			}
 		}
-		objects = slices.DeleteFunc(objects, func(object *unstructured.Unstructured) bool {
-			return c.optional(object) || object.GetKind() == "PersistentVolumeClaim"
-		})
+		objects = slices.DeleteFunc(objects, c.optional)
 		tell("applying config/default")
+		if err := c.volumes(ctx, objects); err != nil {
+			return err
+		}
 		if err := c.apply(ctx, objects...); err != nil {
 			return err
 		}
@@ -148,10 +149,9 @@ func customize(object *unstructured.Unstructured, images Images, args []string) 
 		})
 	case object.GetKind() == "Deployment" && object.GetName() == LogStoreDeployment:
 		return change(object, func(store *appsv1.Deployment) {
-			pod := &store.Spec.Template.Spec
-			pod.Containers[0].Image = images.LogStore
-			// A cluster for tests needs no StorageClass.
-			pod.Volumes[0].VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
+			container := &store.Spec.Template.Spec.Containers[0]
+			container.Image = images.LogStore
+			container.Args = append(container.Args, "--retention=3h") // each run of the tests leaves more than a gigabyte
 		})
 	case object.GetKind() == "BuilderClass":
 		return change(object, func(class *v1alpha1.BuilderClass) {

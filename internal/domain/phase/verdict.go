@@ -116,15 +116,20 @@ func judgeBuild(pod *corev1.Pod, build, checkout *corev1.ContainerStateTerminate
 		v.problem = &problem.Problem{Class: v1alpha1.FailureClass(report.Class), Reason: string(report.Reason), Message: report.Message}
 	}
 	if report.Reason == contract.ReasonTerminated {
-		switch {
-		case pod.Status.Reason != "": // Evicted, say
-			v.problem.Message += "; " + podFailure(pod)
-		case pod.DeletionTimestamp != nil:
-			v.problem.Message += "; the builder Pod was being deleted"
-		}
-		blameDisk(pod, v.problem)
+		blamePod(pod, v.problem)
 	}
 	return v
+}
+
+// blamePod adds to what stopped the build container from outside what is known of the Pod's own end.
+func blamePod(pod *corev1.Pod, cause *problem.Problem) {
+	switch {
+	case pod.Status.Reason != "": // Evicted, say
+		cause.Message += "; " + podFailure(pod)
+	case pod.DeletionTimestamp != nil:
+		cause.Message += "; the builder Pod was being deleted"
+	}
+	blameDisk(pod, cause)
 }
 
 // blameDisk makes the eviction of a Pod that wrote more than it may the build's own failure. That the node's disk is full is none.
@@ -154,6 +159,9 @@ func judgeWithoutReport(pod *corev1.Pod, build *corev1.ContainerStateTerminated)
 		}
 	}
 	v := ended(class, reason, message)
+	if reason == v1alpha1.ReasonPodFailed { // who is evicted for the disk has a second before KILL, too short for a report
+		blamePod(pod, v.problem)
+	}
 	v.started = reason != v1alpha1.ReasonContainerConfig
 	v.exitCode = new(build.ExitCode)
 	v.startTime, v.completionTime = stamp(time.Time{}, build.StartedAt, build), stamp(time.Time{}, build.FinishedAt, build)

@@ -99,6 +99,12 @@ func TestDecideWhatBecameOfABuilderPod(t *testing.T) {
 			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureInfra, reason: "Terminated", message: "Evicted: The node was low on resource: memory.", code: exit(143)},
 		"evicted before it started": {pod: func(p *corev1.Pod) *corev1.Pod { return evicted(p.DeepCopy()) },
 			state: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRunning, message: "Evicted: The node was low on resource: memory.", retried: true},
+		"evicted since it wrote too much, and killed before the agent could tell": {pod: func(p *corev1.Pod) *corev1.Pod {
+			p = evicted(is(p, because(terminated(137, ""), "Error"), because(terminated(137, ""), "Error")))
+			p.Status.Message = `Container build exceeded its local ephemeral storage limit "64Mi". `
+			return p
+		},
+			state: v1alpha1.PhaseFailed, class: v1alpha1.FailureUser, reason: v1alpha1.ReasonDiskLimitExceeded, message: `limit "64Mi". Write less, or ask a cluster admin`, code: exit(137)},
 		"evicted since it wrote too much": {pod: func(p *corev1.Pod) *corev1.Pod {
 			p = evicted(is(p, done, reported(told)))
 			p.Status.Message = "Pod ephemeral local storage usage exceeds the total limit of containers 20Gi. "
