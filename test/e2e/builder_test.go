@@ -103,7 +103,7 @@ var _ = Describe("A builder image", func() {
 		t := newTenant(ctx, "DEV")
 		t.strictBuilders(ctx, 54321)
 		ci := "#!/bin/sh\nset -eu\n! command -v git\n! command -v bash\nid -u\ntouch /x 2>/dev/null || echo read-only\n" +
-			"echo built > artefact\necho NAME=value >> \"$KATKIT_OUTPUT\"\n"
+			"echo built > artefact\necho mine > \"$HOME/file\"\nmktemp >/dev/null\necho NAME=value >> \"$KATKIT_OUTPUT\"\n"
 		r := newRepository(ctx, map[string]string{"ci.sh": ci, configFile: workflow(build)})
 		run := succeeded(ctx, t.runOf(ctx, r, func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.Image = "busybox:stable" }))
 		phase := phasesOf(ctx, run)["BUILD"]

@@ -101,6 +101,17 @@ func onBuilderHosts() v1alpha1.Scheduling {
 	}
 }
 
+// onHost selects one host among all: that of the builder fleet, or another. The taint keeps it from none, so that it is the selector alone
+// that leads there, whatever the scheduler would rather take.
+func onHost(ctx context.Context, name string) v1alpha1.Scheduling {
+	GinkgoHelper()
+	node := &corev1.Node{}
+	Expect(suite.Client.Get(ctx, client.ObjectKey{Name: name}, node)).To(Succeed())
+	host := onBuilderHosts()
+	host.NodeSelector = map[string]string{corev1.LabelHostname: node.Labels[corev1.LabelHostname]}
+	return host
+}
+
 // hostsOf are the hosts that the builder Pods of a run ran on, by phase.
 func hostsOf(run *v1alpha1.CIRun) []string {
 	var hosts []string
@@ -121,6 +132,11 @@ var _ = Describe("Builder Pods", func() {
 		run := succeeded(ctx, t.runOf(ctx, r, newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.Scheduling = onBuilderHosts() })))
 		Expect(hostsOf(run)).To(HaveEach(BeElementOf(hosts)))
 
+		other := otherHost(ctx)
+		r = newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(build)})
+		run = succeeded(ctx, t.runOf(ctx, r, newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.Scheduling = onHost(ctx, other) })))
+		Expect(hostsOf(run)).To(HaveEach(other))
+
 		run = succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: workflow(build)})))
 		Expect(hostsOf(run)).NotTo(ContainElement(BeElementOf(hosts)), "those of the default class")
 	})
@@ -128,35 +144,41 @@ var _ = Describe("Builder Pods", func() {
 	It("run where the tenant's service does, when katkitconfig.js asks for it", func(ctx SpecContext) {
 		hosts := builderHosts(ctx)
 		t := newTenant(ctx, "DEV")
-		t.service(ctx, "web", func(d *appsv1.Deployment) {
-			own := onBuilderHosts()
-			d.Spec.Template.Spec.NodeSelector, d.Spec.Template.Spec.Tolerations = own.NodeSelector, own.Tolerations
-		})
-		run := succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{
-			"ci.sh": script("true"), configFile: localFleet(build), descriptionFile: description("web"),
-		})))
-		Expect(hostsOf(run)).To(HaveEach(BeElementOf(hosts)))
-		Expect(run.Status.Warnings).To(BeEmpty())
+		for service, host := range map[string]string{"web": hosts[0], "api": otherHost(ctx)} {
+			t.service(ctx, service, func(d *appsv1.Deployment) {
+				own := onHost(ctx, host)
+				d.Spec.Template.Spec.NodeSelector, d.Spec.Template.Spec.Tolerations = own.NodeSelector, own.Tolerations
+			})
+			run := succeeded(ctx, t.runOf(ctx, newRepository(ctx, map[string]string{
+				"ci.sh": script("true"), configFile: localFleet(build), descriptionFile: description(service),
+			})))
+			Expect(hostsOf(run)).To(HaveEach(host))
+			Expect(run.Status.Warnings).To(BeEmpty())
+		}
 	})
 
 	It("run on the tenant's own hosts that their class names, when katkitconfig.js or the link asks for those, and only then", func(ctx SpecContext) {
 		hosts := builderHosts(ctx)
 		t := newTenant(ctx, "DEV")
 		inClass := newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.TenantFleet = new(onBuilderHosts()) })
+		elsewhere := otherHost(ctx)
+		inOther := newClass(ctx, func(s *v1alpha1.BuilderClassSpec) { s.TenantFleet = new(onHost(ctx, elsewhere)) })
 		runOf := func(config string, changes ...func(*v1alpha1.TenantRepoLinkSpec)) *v1alpha1.CIRun {
 			r := newRepository(ctx, map[string]string{"ci.sh": script("true"), configFile: config})
-			return t.runOf(ctx, r, append(changes, inClass)...)
+			return t.runOf(ctx, r, append([]func(*v1alpha1.TenantRepoLinkSpec){inClass}, changes...)...)
 		}
 		asked := []*v1alpha1.CIRun{
 			runOf(localFleet(build)),
 			runOf(workflow(build), func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.Fleet = v1alpha1.FleetTenant }),
 		}
 		other := runOf(workflow(build))
+		there := runOf(localFleet(build), inOther)
 		for _, run := range asked {
 			run = succeeded(ctx, run)
 			Expect(hostsOf(run)).To(HaveEach(BeElementOf(hosts)))
 			Expect(run.Status.Warnings).To(BeEmpty())
 		}
+		Expect(hostsOf(succeeded(ctx, there))).To(HaveEach(elsewhere))
 		Expect(hostsOf(succeeded(ctx, other))).NotTo(ContainElement(BeElementOf(hosts)))
 	}, SpecTimeout(patience))
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"maps"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -22,7 +23,7 @@ var _ = Describe("The default BuilderClass", Serial, func() {
 		first := defaultClass(ctx)
 		t := newTenant(ctx, "DEV")
 		r := newRepository(ctx, map[string]string{"ci.sh": toolbox, configFile: workflow(build)})
-		link := t.link(ctx, r)
+		link := t.link(ctx, r, seldomLooked)
 		before := podOfKatkit(ctx, "manager")
 		builtBy := func() string {
 			GinkgoHelper()
@@ -84,6 +85,7 @@ var _ = Describe("A BuilderClass for some namespaces", func() {
 		r := newRepository(ctx, map[string]string{"ci.sh": toolbox, configFile: workflow(build)})
 		link := t.newLink("gold", r)
 		inClass(&link.Spec)
+		seldomLooked(&link.Spec)
 		Expect(suite.Client.Create(ctx, link)).To(Succeed())
 		why := "BuilderClass " + link.Spec.Builder.ClassName + ", which TenantRepoLink gold names, is not for namespace " + t.namespace
 		Expect(t.linkIs(ctx, link.Name, metav1.ConditionFalse, v1alpha1.ReasonBuilderClassNotAllowed)).To(contain(why))
@@ -99,6 +101,11 @@ var _ = Describe("A BuilderClass for some namespaces", func() {
 		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("busybox\n"))
 	}, SpecTimeout(patience))
 })
+
+// seldomLooked makes sure that a link is not looked at just because it is time to: what it says, it says since something happened.
+func seldomLooked(link *v1alpha1.TenantRepoLinkSpec) {
+	link.PollInterval = &metav1.Duration{Duration: time.Hour}
+}
 
 // defaultClass is the name of the BuilderClass that links use that name none.
 func defaultClass(ctx context.Context) string {
