@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -81,6 +83,20 @@ func printed(t *testing.T, ann user, admin client.Client) {
 	}
 	if err := admin.Get(t.Context(), client.ObjectKey{Name: "d-printed"}, &corev1.Namespace{}); client.IgnoreNotFound(err) != nil || err == nil {
 		t.Errorf("the Namespace was made: %v", err)
+	}
+	strict := client.WithFieldValidation(admin, metav1.FieldValidationStrict)
+	for document := range strings.SplitSeq(out, "\n---\n") {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
+			t.Fatalf("%v: %s", err, document)
+		}
+		var options []client.CreateOption
+		if object.GetKind() != "Namespace" { // the first, which the others are in
+			options = append(options, client.DryRunAll)
+		}
+		if err := strict.Create(t.Context(), object, options...); err != nil {
+			t.Errorf("%s: %v", document, err)
+		}
 	}
 }
 

@@ -59,6 +59,26 @@ var _ = Describe("A checkout", func() {
 			Expect(logOf(ctx, phases["ALL"])).To(Equal(fmt.Sprintf("ALL at %s: %d commits, lib wanted, version\n", c.sha, c.commits)))
 		}
 	})
+
+	It("of a hostile repository's submodules brings their commits, and obeys no word of theirs, with the git of the agent image", func(ctx SpecContext) {
+		t := newTenant(ctx, "DEV")
+		hook := script("touch /workspace/ran")
+		payload := newUnreleased(ctx, map[string]string{"payload": "brought", "hooks/post-checkout": hook, "y/hooks/post-checkout": hook})
+		address := "\turl = ../" + payload.name[len("e2e-"+suite.id+"/"):] + ".git\n"
+		files := fakegithub.Texts(map[string]string{
+			"ci.sh": script("cat evil/payload A/modules/x/payload ./-u./payload/payload; echo", "ls -A ..", "ls -d .git/modules 2>/dev/null || readlink a"),
+			".gitmodules": "[submodule \"../../../evil\"]\n\tpath = evil\n" + address + // as a folder of .git/modules it were beside the checkout
+				"[submodule \"x/y\"]\n\tpath = A/modules/x\n" + address + // a hook of git's own, where file systems take A for a
+				"[submodule \"-u./payload\"]\n\tpath = -u./payload\n\tupdate = !touch /workspace/ran\n" + address,
+			configFile: workflow(phase{Name: "BUILD", PhaseType: 4, BuildParams: "KATKIT_SUBMODULES=recursive"}),
+		})
+		maps.Copy(files, map[string]fakegithub.File{
+			"a":    {Content: []byte(".git"), Symlink: true},
+			"evil": {Submodule: payload.sha}, "A/modules/x": {Submodule: payload.sha}, "-u./payload": {Submodule: payload.sha},
+		})
+		run := succeeded(ctx, t.runOf(ctx, newRepositoryOf(ctx, files)))
+		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("broughtbroughtbrought\n.katkit\nsrc\n.git\n"))
+	})
 })
 
 var _ = Describe("A builder image", func() {

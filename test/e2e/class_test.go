@@ -207,6 +207,7 @@ var _ = Describe("Builder Pods", func() {
 		r := newRepository(ctx, map[string]string{"ci.sh": rights, configFile: workflow(build)})
 		run := succeeded(ctx, t.runOf(ctx, r, newClass(ctx, func(*v1alpha1.BuilderClassSpec) {})))
 		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("CapEff:0000000000000000\nCapBnd:0000000000000000\nNoNewPrivs:1\nSeccomp:2\n0\n"))
+		Expect(suite.pods.ofRun(run)).To(HaveEach(HaveField("Annotations", HaveKeyWithValue("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"))))
 	})
 
 	It("build images with what the default class grants, in a namespace that is held to the level baseline", func(ctx SpecContext) {

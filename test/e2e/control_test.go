@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -154,9 +157,13 @@ var _ = Describe("A build", func() {
 		Expect(first.Log.Tail).To(HavePrefix("started\n"))
 	})
 
-	It("whose Pod is deleted fails where its ci.sh may not be run twice, and says how that is allowed", func(ctx SpecContext) {
+	It("whose Pod is deleted fails where its ci.sh may not be run twice, says how that is allowed, and delivers its log to the last word", func(ctx SpecContext) {
+		logStoreURL(ctx)
 		t := newTenant(ctx, "DEV")
-		run := t.runOf(ctx, newRepository(ctx, map[string]string{"ci.sh": script("echo started", "sleep 600"), configFile: workflow(build, verify)}))
+		run := t.runOf(ctx, newRepository(ctx, map[string]string{
+			"ci.sh":    script("trap 'echo bye; exit 0' TERM", `n=0; while :; do n=$((n + 1)); echo "line $n"; done`),
+			configFile: workflow(build, verify),
+		}))
 		pod := isRunning(ctx, run, 1)
 		Expect(suite.Client.Delete(ctx, &pod)).To(Succeed())
 		run = failed(ctx, run)
@@ -164,6 +171,19 @@ var _ = Describe("A build", func() {
 		Expect(phase.Status.FailureClass).To(Equal(v1alpha1.FailureInfra))
 		Expect(phase.Status.Message).To(ContainSubstring("builder.retry.onInfra of the link allows that"))
 		Expect(phase.Status.Attempts).To(HaveLen(1))
+
+		awaitNoPods(ctx, run)
+		stored := phasesOf(ctx, run)["BUILD"].Status.Attempts[0].Replicas[0].Log.Stored
+		Expect(stored).To(HaveValue(HaveField("State", v1alpha1.StoredLogComplete)))
+		log := t.viewer(ctx).shows(ctx, run.Name, "BUILD")
+		Expect(log).To(HaveLen(int(stored.Bytes)))
+		// Words of the agent are between those of ci.sh, where they may break a line.
+		said := strings.ReplaceAll(regexp.MustCompile(`(?m)^\[katkit\] .*\n`).ReplaceAllString(log, ""), "\n", "")
+		var written strings.Builder
+		for n := range strings.Count(said, "line ") {
+			fmt.Fprintf(&written, "line %d", n+1)
+		}
+		Expect(said).To(Equal(written.String() + "bye"))
 	})
 
 	It("that needs more memory than it may have fails as the user's own", func(ctx SpecContext) {

@@ -2,13 +2,16 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
+	"regexp"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
@@ -136,34 +139,24 @@ var _ = Describe("An execution phase", func() {
 		Expect(phases["LAST"].Status.StartTime.Time).NotTo(BeTemporally("<", phases["UNIT"].Status.CompletionTime.Time))
 	})
 
-	It("shows ci.sh no credential, wherever it looks", func(ctx SpecContext) {
-		t := newTenant(ctx, "DEV")
-		half := len(suite.token) / 2
-		// As git sends it, in the middle of the header.
-		basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + suite.token))[20:36]
-		r := newRepository(ctx, map[string]string{
-			"ci.sh": script(
-				"# The pattern matches the token, as it is and in base64, but not itself.",
-				fmt.Sprintf("token='%s[%s]%s|%s[%s]%s'", suite.token[:half], suite.token[half:half+1], suite.token[half+1:], basic[:8], basic[8:9], basic[9:]),
-				fmt.Sprintf("printf %%s%%s %s %s > /tmp/decoy", suite.token[:half], suite.token[half:]),
-				`look() { if tr '\0' '\n' 2>/dev/null | grep -aEq "$token"; then echo "$1 has it"; fi; }`,
-				`env | look environment`,
-				`set | look variables`,
-				`for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/[0-9]*/mountinfo; do look "$file" < "$file"; done 2>/dev/null`,
-				`git config --list --show-origin | look "git's configuration"`,
-				`grep -q credential /proc/mounts && echo 'a credential is mounted'`,
-				`find /var/run/secrets /var/run/katkit -type f 2>/dev/null | grep -v "^/var/run/katkit/log/" | head -3`,
-				`grep -rlaED skip --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr "$token" / 2>/dev/null | sort`,
-				`if GIT_TERMINAL_PROMPT=0 git ls-remote "$KATKIT_REPO_URL" >/dev/null 2>&1; then echo 'the repository can be read'; fi`,
-			),
-			configFile: workflow(build),
-		})
-		run := succeeded(ctx, t.runOf(ctx, r))
-		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("/tmp/decoy\n"), "what ci.sh finds is what it hid itself")
-		for _, pod := range suite.pods.ofRun(run) {
-			Expect(pod.Spec.AutomountServiceAccountToken).To(HaveValue(BeFalse()))
-		}
-	})
+	DescribeTable("shows ci.sh no credential, wherever it looks:",
+		func(ctx SpecContext, credentialOf func(context.Context, *tenant, *repository) (credential, string), change func(*v1alpha1.TenantRepoLinkSpec)) {
+			t := newTenant(ctx, "DEV")
+			r := createRepository(ctx)
+			hidden, secret := credentialOf(ctx, t, r)
+			r.commit(ctx, fakegithub.Commit{Message: "Begin", Files: fakegithub.Texts(map[string]string{"ci.sh": hidden.search(), configFile: workflow(build)})})
+			run := succeeded(ctx, t.runOf(ctx, r, change, func(link *v1alpha1.TenantRepoLinkSpec) { link.SecretRef.Name = secret }))
+			Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("/tmp/decoy\n"), "what ci.sh finds is what it hid itself")
+			for _, pod := range suite.pods.ofRun(run) {
+				Expect(pod.Spec.AutomountServiceAccountToken).To(HaveValue(BeFalse()))
+			}
+		},
+		Entry("a person's token", personal, func(*v1alpha1.TenantRepoLinkSpec) {}),
+		Entry("a person's token, where the builder image brings the agent", personal, func(link *v1alpha1.TenantRepoLinkSpec) {
+			link.Builder.AgentInImage, link.Builder.Image = true, suite.images.Builder
+		}),
+		Entry("the token of a GitHub App", ofApp, func(*v1alpha1.TenantRepoLinkSpec) {}),
+	)
 
 	It("waits for approval where the workflow says so", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
@@ -196,6 +189,56 @@ var _ = Describe("An execution phase", func() {
 		Expect(logOf(ctx, phasesOf(ctx, run)["ONLY"])).To(Equal("link\n"))
 	})
 })
+
+// credential is one for GitHub, as ci.sh can search for it.
+type credential struct {
+	// pattern, of grep -E, matches it as it is and as git sends it, but not itself.
+	pattern string
+	// decoy is something that the pattern matches, in two parts that it does not.
+	decoy [2]string
+}
+
+// personal is the token that the tenant's Secret has, whose name it returns, too.
+func personal(context.Context, *tenant, *repository) (credential, string) {
+	half := len(suite.token) / 2
+	// As git sends it, in the middle of the header.
+	basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + suite.token))[20:36]
+	return credential{
+		pattern: fmt.Sprintf("%s[%s]%s|%s[%s]%s", suite.token[:half], suite.token[half:half+1], suite.token[half+1:], basic[:8], basic[8:9], basic[9:]),
+		decoy:   [2]string{suite.token[:half], suite.token[half:]},
+	}, "github"
+}
+
+// ofApp makes a GitHub App that is installed on the repository: any of its tokens, and its key.
+func ofApp(ctx context.Context, t *tenant, r *repository) (credential, string) {
+	GinkgoHelper()
+	name := t.installApp(ctx, r, mayReport())
+	secret, err := suite.Clientset.CoreV1().Secrets(t.namespace).Get(ctx, name, metav1.GetOptions{})
+	Expect(err).NotTo(HaveOccurred())
+	line := strings.Split(string(secret.Data[v1alpha1.SecretKeyAppPrivateKey]), "\n")[2]
+	return credential{
+		// ghs_ and 26 digits in base 32; in base64, after "x-access-token:", which fills its groups.
+		pattern: fmt.Sprintf("gh[s]_[A-Z2-7]{26}|Z2[h]zX[01z][A-Za-z0-9+/]{30}|[%s]%s", line[:1], regexp.QuoteMeta(line[1:])),
+		decoy:   [2]string{"ghs_", strings.Repeat("K", 26)},
+	}, name
+}
+
+// search is a ci.sh that says where it finds a credential. A decoy shows that it finds what is there.
+func (c credential) search() string {
+	return script(
+		fmt.Sprintf("token='%s'", c.pattern),
+		fmt.Sprintf("printf %%s%%s %s %s > /tmp/decoy", c.decoy[0], c.decoy[1]),
+		`look() { if tr '\0' '\n' 2>/dev/null | grep -aEq "$token"; then echo "$1 has it"; fi; }`,
+		`env | look environment`,
+		`set | look variables`,
+		`for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline /proc/[0-9]*/mountinfo; do look "$file" < "$file"; done 2>/dev/null`,
+		`git config --list --show-origin | look "git's configuration"`,
+		`grep -q credential /proc/mounts && echo 'a credential is mounted'`,
+		`find /var/run/secrets /var/run/katkit -type f 2>/dev/null | grep -v "^/var/run/katkit/log/" | head -3`,
+		`grep -rlaED skip --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr "$token" / 2>/dev/null | sort`,
+		`if GIT_TERMINAL_PROMPT=0 git ls-remote "$KATKIT_REPO_URL" >/dev/null 2>&1; then echo 'the repository can be read'; fi`,
+	)
+}
 
 // expectLog checks what was kept of the log of a phase's only replica against all that ci.sh wrote.
 func expectLog(ctx SpecContext, phase v1alpha1.Phase, written string) {

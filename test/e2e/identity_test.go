@@ -34,17 +34,25 @@ var usesToken = script(
 	`"https://kubernetes.default.svc/api/v1/namespaces/$(cat $dir/namespace)/configmaps/kube-root-ca.crt"`)
 
 var _ = Describe("The identity of builder Pods", func() {
-	It("is the one that their link names, and that of a fork is none", func(ctx SpecContext) {
+	It("is the one that their link names, and that of a fork is none, and it has neither cache nor Secrets", func(ctx SpecContext) {
 		t := newTenant(ctx, "DEV")
 		t.tester(ctx, true)
-		r := newRepository(ctx, map[string]string{"ci.sh": usesToken, configFile: workflow(build)})
-		link := t.link(ctx, r, asTester)
+		t.secret(ctx, "npm", map[string]string{"token": "s3cr3t-of-npm"})
+		claim := t.cache(ctx)
+		r := newRepository(ctx, map[string]string{
+			"ci.sh":    script(`echo "${KATKIT_CACHE-none} ${TOKEN-none}"`, "[ -d /var/cache/build ] || echo no folder", usesToken),
+			configFile: workflow(build),
+		})
+		link := t.link(ctx, r, asTester, func(link *v1alpha1.TenantRepoLinkSpec) {
+			link.Builder.Cache = &v1alpha1.CacheSpec{ClaimName: claim, Path: "/var/cache/build"}
+			link.Builder.Env = []v1alpha1.BuilderEnvVar{ofSecret("TOKEN", "npm", "token")}
+		})
 		run := succeeded(ctx, t.run(ctx, link, r.sha))
-		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("200\n"))
+		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("/var/cache/build ***\n200\n"))
 
 		run = succeeded(ctx, t.run(ctx, link, "", r.fork(ctx)))
 		Expect(run.Status.Fork).To(BeTrue())
-		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("nobody\n"))
+		Expect(logOf(ctx, phasesOf(ctx, run)["BUILD"])).To(Equal("none none\nno folder\nnobody\n"))
 	})
 
 	It("is refused to them until the ServiceAccount says that it is for them", func(ctx SpecContext) {

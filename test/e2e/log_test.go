@@ -34,32 +34,38 @@ func bigLog(lines int) string {
 }
 
 var _ = Describe("The log of a build of 200 MiB of output", func() {
-	It("is stored to the byte, though the Pod, the manager and the log store are killed while it runs, each once", func(ctx SpecContext) {
+	It("is stored to the byte, though the Pod, the manager and the log store are killed while output flows, each once", func(ctx SpecContext) {
 		store := logStoreURL(ctx)
 		t := newTenant(ctx, "DEV")
 		g := newGate(ctx)
-		const half = bigLines / 2
+		const half, chunk = bigLines / 2, 1 << 10
+		const more = half + chunk
 		run := t.runOf(ctx, newRepository(ctx, map[string]string{
 			"ci.sh": script(
-				fmt.Sprintf("seq -f 'line %%094.0f' 1 %d", half),
-				g.wait(),
-				fmt.Sprintf("seq -f 'line %%094.0f' %d %d", half+1, bigLines)),
+				"lines() { seq -f 'line %094.0f' $(($1 + 1)) $2; }",
+				fmt.Sprintf("lines 0 %d", half),
+				"# The rest trickles, until the gate is open.",
+				fmt.Sprintf("n=%d", half),
+				fmt.Sprintf("until [ $n -eq %d ] || %s; do lines $n $((n + %d)); n=$((n + %[3]d)); sleep 0.1; done", bigLines, g.isOpen(), chunk),
+				fmt.Sprintf("lines $n %d", bigLines)),
 			configFile: workflow(build),
 		}), func(link *v1alpha1.TenantRepoLinkSpec) { link.Builder.Retry = &v1alpha1.RetrySpec{OnInfra: true} })
 
-		By("killing the Pod, half the way")
+		By("killing the Pod, beyond half the way")
 		first := isRunning(ctx, run, 1)
-		awaitStored(ctx, t, store, run, first.Name, 100*half)
+		awaitStored(ctx, t, store, run, first.Name, 100*more)
 		Expect(suite.Clientset.CoreV1().Pods(first.Namespace).Delete(ctx, first.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))})).To(Succeed())
 
-		By("killing manager and store, when the next attempt is half the way")
+		By("killing manager and store, when the next attempt is there")
 		second := isRunning(ctx, run, 2)
-		awaitStored(ctx, t, store, run, second.Name, 100*half/2)
-		restarted := []func(context.Context){kill(ctx, "manager"), kill(ctx, "logstore")}
-		g.open(ctx)
-		for _, is := range restarted {
-			is(ctx)
+		awaitStored(ctx, t, store, run, second.Name, 100*more)
+		before := readStored(ctx, t, store, run, second.Name, 0).bytes
+		for _, restarted := range []func(context.Context){kill(ctx, "manager"), kill(ctx, "logstore")} {
+			restarted(ctx)
 		}
+		awaitStored(ctx, t, store, run, second.Name, before+1)
+		Expect(readStored(ctx, t, store, run, second.Name, 0).bytes).To(BeNumerically("<", 100*bigLines), "it trickled all the time")
+		g.open(ctx)
 
 		succeeded(ctx, run)
 		Eventually(func(g Gomega, ctx context.Context) {
@@ -69,9 +75,9 @@ var _ = Describe("The log of a build of 200 MiB of output", func() {
 				v1alpha1.StoredLog{State: v1alpha1.StoredLogComplete, Bytes: 100 * bigLines}))))
 		}).WithContext(ctx).Should(Succeed())
 		Expect(readStored(ctx, t, store, run, second.Name, 100*bigLines)).To(Equal(storedLog{bytes: 100 * bigLines, sum: bigLog(bigLines)}))
-		killed := readStored(ctx, t, store, run, first.Name, 100*half)
-		Expect(killed.bytes).To(BeNumerically(">=", 100*half), "what it had written, and perhaps last words of the agent")
-		Expect(killed.sum).To(Equal(bigLog(half)))
+		killed := readStored(ctx, t, store, run, first.Name, 100*more)
+		Expect(killed.bytes).To(BeNumerically(">=", 100*more), "what was stored when it was killed, and perhaps more")
+		Expect(killed.sum).To(Equal(bigLog(more)))
 	}, SpecTimeout(4*patience))
 })
 

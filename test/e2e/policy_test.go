@@ -26,7 +26,7 @@ import (
 )
 
 var _ = Describe("With the NetworkPolicy of `tenant create --network-policy`, a build", Serial, func() {
-	It("reaches its tenant by name and address, and the world, and neither another tenant nor, unless it is allowed, the API server", func(ctx SpecContext) {
+	It("reaches its tenant by name and address, and the world, and neither another tenant nor a cloud's metadata nor, unless it is allowed, the API server", func(ctx SpecContext) {
 		hosts := builderHosts(ctx)
 		enforcePolicies(ctx)
 		own, other := newTenant(ctx, "DEV"), newTenant(ctx, "DEV")
@@ -36,6 +36,7 @@ var _ = Describe("With the NetworkPolicy of `tenant create --network-policy`, a 
 			{"own Pod", own.listener(ctx)}, {"own Service", "http://web"}, {"Git server", install.GitHubURL}, {"world", world()},
 			{"other Pod", foreign}, {"other Service", "http://web." + other.namespace + ".svc"},
 			{"API server", "https://kubernetes.default.svc"}, {"API server's address", address},
+			{"metadata service", other.metadataService(ctx)},
 		}
 		except := func(out ...string) map[string]bool {
 			reached := map[string]bool{}
@@ -60,7 +61,7 @@ var _ = Describe("With the NetworkPolicy of `tenant create --network-policy`, a 
 		own.allowGitHub(ctx)
 		for _, link := range []string{there, here} {
 			reached, run = own.reached(ctx, link, true)
-			Expect(reached).To(Equal(except("other Pod", "other Service", "API server", "API server's address")))
+			Expect(reached).To(Equal(except("other Pod", "other Service", "metadata service", "API server", "API server's address")))
 			expectStored(ctx, run)
 		}
 
@@ -72,7 +73,7 @@ var _ = Describe("With the NetworkPolicy of `tenant create --network-policy`, a 
 		block.Except = slices.DeleteFunc(block.Except, func(cidr string) bool { return cidr == apiServer+"/32" })
 		Expect(suite.Client.Update(ctx, policy)).To(Succeed())
 		reached, _ = own.reached(ctx, here, true)
-		Expect(reached).To(Equal(except("other Pod", "other Service")))
+		Expect(reached).To(Equal(except("other Pod", "other Service", "metadata service")))
 	}, SpecTimeout(15*time.Minute)) // the first time, what enforces policies is built
 })
 
@@ -149,12 +150,38 @@ func (t *tenant) listener(ctx context.Context) string {
 	}}
 	Expect(suite.Client.Create(ctx, &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
 		Selector: meta.Labels, Ports: []corev1.ServicePort{{Port: 80, TargetPort: port}}}})).To(Succeed())
+	createReady(ctx, pod)
+	return "http://" + net.JoinHostPort(pod.Status.PodIP, port.String())
+}
+
+// createReady makes a Pod, and waits until it is ready.
+func createReady(ctx context.Context, pod *corev1.Pod) {
+	GinkgoHelper()
 	Expect(suite.Client.Create(ctx, pod)).To(Succeed())
 	Eventually(func(g Gomega, ctx context.Context) {
 		g.Expect(suite.Client.Get(ctx, client.ObjectKeyFromObject(pod), pod)).To(Succeed())
 		g.Expect(pod.Status.Conditions).To(ContainElement(And(HaveField("Type", corev1.PodReady), HaveField("Status", corev1.ConditionTrue))))
 	}).WithContext(ctx).Should(Succeed())
-	return "http://" + net.JoinHostPort(pod.Status.PodIP, port.String())
+}
+
+// metadataService is the URL by which clouds' virtual machines, and so the Pods on them, reach the service that has the machine's
+// credentials. A Pod of the tenant stands for it. Until the spec has ended the address is there, in the local cluster's own network alone.
+func (t *tenant) metadataService(ctx context.Context) string {
+	GinkgoHelper()
+	const address = "169.254.169.254"
+	change := func(ctx context.Context, verb string) {
+		GinkgoHelper()
+		said, err := exec.CommandContext(ctx, "ip", "-n", "localkube", "address", verb, address+"/32", "dev", "lo").CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), "%s", said)
+	}
+	change(ctx, "replace")
+	DeferCleanup(func(ctx SpecContext) { change(ctx, "delete") })
+	createReady(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "metadata"}, Spec: corev1.PodSpec{
+		HostNetwork: true, TerminationGracePeriodSeconds: new(int64(0)),
+		Containers: []corev1.Container{{Name: "metadata", Image: "busybox:stable", Command: []string{"httpd", "-f", "-p", address + ":80"},
+			ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Host: address, Port: intstr.FromInt(80)}}, PeriodSeconds: 1}}},
+	}})
+	return "http://" + address
 }
 
 // world is the URL of something outside of the cluster that answers: this machine.
