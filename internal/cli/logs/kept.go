@@ -22,20 +22,20 @@ func (r *reader) tellIncomplete(ctx context.Context, t target, shown *counter, o
 	if !t.ended() || log == nil || log.Stored == nil {
 		return nil
 	}
-	switch state := log.Stored.State; {
-	case state == v1alpha1.StoredLogDelivering:
+	if log.Stored.State == v1alpha1.StoredLogDelivering {
 		r.say("%s: the rest of its log, from byte %d on, is still on its way to the log store: look again later", t.name(), log.Stored.Bytes)
-	case state == v1alpha1.StoredLogIncomplete:
-		r.say("%s: the log store has not all of its log: %s", t.name(), text.Line(log.Stored.Message))
-		end := lastLines(r.keptEnd(ctx, t, log), r.tail)
-		if shown.endsWith(end) || !r.since.IsZero() {
-			return nil
-		}
-		r.say("%s: its last %s, which were kept beside the log store:", t.name(), size(int64(len(end))))
-		_, err := io.WriteString(out, end)
-		return err
 	}
-	return nil
+	if log.Stored.State != v1alpha1.StoredLogIncomplete {
+		return nil
+	}
+	r.say("%s: the log store has not all of its log: %s", t.name(), text.Line(log.Stored.Message))
+	end := lastLines(r.keptEnd(ctx, t, log), r.tail)
+	if shown.endsWith(end) || !r.since.IsZero() {
+		return nil
+	}
+	r.say("%s: its last %s, which were kept beside the log store:", t.name(), size(int64(len(end))))
+	_, err := io.WriteString(out, end)
+	return err
 }
 
 // tellMissing says what the log of a Pod did not have, when it is known how long the log is.
