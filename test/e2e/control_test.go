@@ -161,7 +161,7 @@ var _ = Describe("A build", func() {
 		logStoreURL(ctx)
 		t := newTenant(ctx, "DEV")
 		run := t.runOf(ctx, newRepository(ctx, map[string]string{
-			"ci.sh":    script("trap 'echo bye; exit 0' TERM", `n=0; while :; do n=$((n + 1)); echo "line $n"; done`),
+			"ci.sh":    script("trap 'sleep 1; echo bye; exit 0' TERM", `n=0; while :; do n=$((n + 1)); echo "line $n"; done`),
 			configFile: workflow(build, verify),
 		}))
 		pod := isRunning(ctx, run, 1)
