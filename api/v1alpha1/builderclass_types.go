@@ -132,7 +132,7 @@ type BuilderClassSpec struct {
 	AgentResources *corev1.ResourceRequirements `json:"agentResources,omitempty"`
 
 	// ephemeralStorageLimit caps what a builder Pod may write to its node's disk: the checkout, the containers' own files and
-	// logs. A link that asks for more gets this. 20Gi when absent.
+	// logs. A link that asks for more gets this. What waits for a log store comes on top, and the checkout may use that room, too. 20Gi when absent.
 	// +optional
 	EphemeralStorageLimit *resource.Quantity `json:"ephemeralStorageLimit,omitempty"`
 
