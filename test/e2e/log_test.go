@@ -59,12 +59,12 @@ var _ = Describe("The log of a build of 200 MiB of output", func() {
 		By("killing manager and store, when the next attempt is there")
 		second := isRunning(ctx, run, 2)
 		awaitStored(ctx, t, store, run, second.Name, 100*more)
-		for _, restarted := range []func(context.Context){kill(ctx, "manager"), kill(ctx, "logstore")} {
-			restarted(ctx)
-		}
-		awaitStored(ctx, t, store, run, second.Name, readStored(ctx, t, store, run, second.Name, 0).bytes+1)
-		Expect(readStored(ctx, t, store, run, second.Name, 0).bytes).To(BeNumerically("<", 100*bigLines), "it trickled all the time")
+		managerIsBack, storeIsBack := kill(ctx, "manager"), kill(ctx, "logstore")
+		storeIsBack(ctx)
+		back := awaitStored(ctx, t, store, run, second.Name, 100*more)
+		Expect(awaitStored(ctx, t, store, run, second.Name, back+1)).To(BeNumerically("<", 100*bigLines), "it trickled all the time")
 		g.open(ctx)
+		managerIsBack(ctx)
 
 		succeeded(ctx, run)
 		Eventually(func(g Gomega, ctx context.Context) {
@@ -103,11 +103,14 @@ type storedLog struct {
 	sum   string // of its first bytes, in hex
 }
 
-// awaitStored waits until the store has so many bytes of a log.
-func awaitStored(ctx context.Context, t *tenant, store string, run *v1alpha1.CIRun, pod string, bytes int) {
+// awaitStored waits until the store has so many bytes of a log, and returns how many it has.
+func awaitStored(ctx context.Context, t *tenant, store string, run *v1alpha1.CIRun, pod string, bytes int) (stored int) {
 	GinkgoHelper()
-	Eventually(func(ctx context.Context) int { return readStored(ctx, t, store, run, pod, 0).bytes }).WithContext(ctx).
-		WithPolling(3 * glance).Should(BeNumerically(">=", bytes))
+	Eventually(func(ctx context.Context) int {
+		stored = readStored(ctx, t, store, run, pod, 0).bytes
+		return stored
+	}).WithContext(ctx).WithPolling(3 * glance).Should(BeNumerically(">=", bytes))
+	return stored
 }
 
 // readStored reads a log as a person of the tenant would, from a Pod, which the service is in reach of. The hash is of the first
