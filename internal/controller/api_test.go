@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "katkit.dev/katkit/api/v1alpha1"
@@ -298,10 +299,12 @@ var _ = Describe("The API server, when somebody changes", Ordered, func() {
 	update := func(object client.Object, mutate func()) error {
 		GinkgoHelper()
 		key := client.ObjectKeyFromObject(object)
-		reflect.ValueOf(object).Elem().SetZero() // or what an earlier entry changed would stay
-		Expect(k8s.Get(ctx, key, object)).To(Succeed())
-		mutate()
-		return k8s.Update(ctx, object, client.DryRunAll)
+		return retry.RetryOnConflict(retry.DefaultBackoff, func() error { // with the manager, which writes status
+			reflect.ValueOf(object).Elem().SetZero() // or what an earlier entry changed would stay
+			Expect(k8s.Get(ctx, key, object)).To(Succeed())
+			mutate()
+			return k8s.Update(ctx, object, client.DryRunAll)
+		})
 	}
 	link, run, phase := aLink(func(*v1alpha1.TenantRepoLink) {}), aRun(func(*v1alpha1.CIRun) {}), aPhase(func(*v1alpha1.Phase) {})
 	deploying := aPhase(func(p *v1alpha1.Phase) {
